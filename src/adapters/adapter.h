@@ -1,0 +1,88 @@
+/* What an adapter is: one table of functions for one kind of thing in the world. Adapters don't know each other; registry.c
+ * lists them. A new balancer, supervisor or metrics source is one new file and one line there.
+ *
+ * Every call that waits for the world is an Op (io/op.h): it has a budget, it calls back once, it can be cancelled. `begin`
+ * functions return 0 and set *ret_op, or a negative errno with `error` filled (then no callback comes). All acts are
+ * idempotent: doing one twice, or finding it done, is success. Adapters never log; what a person should know travels in
+ * OpResult.detail, in Error, or by DriverContext.warn for what happens outside a call. */
+#pragma once
+
+#include "base/error.h"
+#include "base/settings.h"
+#include "core/types.h"
+#include "io/http-client.h"
+#include "io/op.h"
+
+#include <systemd/sd-event.h>
+
+typedef struct DriverContext {
+        sd_event *event;
+        HttpClient *http;
+        const char *state_directory; /* durable, ours alone */
+        const char *current_path;    /* the symlink that names the live release */
+        const char *config_path;     /* the live configuration file */
+        void (*warn)(void *userdata, const char *source, const char *message);
+        void *userdata;
+} DriverContext;
+
+/* ---- units: what runs the service ---- */
+
+/* Called when something of the watched units changed by itself: failed, restarted, a new invocation. */
+typedef void (*UnitsChanged)(void *userdata, const UnitsState *state);
+
+typedef struct UnitsDriver {
+        const char *name;            /* `units.driver` */
+        const SettingSpec *settings; /* of the block `units.<name>` */
+        int (*open)(const DriverContext *context, const Settings *settings, void **ret_self, Error *error);
+        void (*close)(void *self); /* leaves the service running */
+        /* Result: OpResult.units. Says what is; changes nothing. */
+        int (*query)(void *self, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
+        /* Done when no main process of the set lives any more. `force`: SIGKILL at once (specification, step 3 at its budget). */
+        int (*stop)(void *self, const UnitSet *units, bool force, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
+        /* Done when every unit is active and has said it is ready itself. Clears a start limit first. */
+        int (*start)(void *self, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
+        /* So that a reboot starts `enable` and not `disable`. Shared names are enabled only. NULL where it has no meaning. */
+        int (*enable)(void *self, const UnitSet *enable, const UnitSet *disable, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
+        /* Watches one set, replacing the last; `units` NULL: watches none. The first report comes by itself. */
+        int (*watch)(void *self, const UnitSet *units, UnitsChanged changed, void *userdata, Error *error);
+} UnitsDriver;
+
+/* ---- traffic: what stands before the service ---- */
+
+typedef struct TrafficDriver {
+        const char *name;
+        const SettingSpec *settings;
+        int (*open)(const DriverContext *context, const Settings *settings, void **ret_self, Error *error);
+        void (*close)(void *self);
+        /* Lets no new request through, and is done when nothing is in flight. With a gate, requests are parked; then what is
+         * still in flight after `park_cut_us` is given up: OpResult.number says how many, 0 for a clean drain. Without one,
+         * OpResult.detail says that requests are refused meanwhile. Keeps the gate's deadline extended until restored. */
+        int (*drain)(void *self, int64_t park_cut_us, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
+        int (*restore)(void *self, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
+        /* Result: OpResult.traffic. */
+        int (*query)(void *self, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
+} TrafficDriver;
+
+/* ---- metrics: how the service does, seen from outside ---- */
+
+typedef struct MetricsDriver {
+        const char *name;
+        const SettingSpec *settings;
+        int (*open)(const DriverContext *context, const Settings *settings, const Rules *rules, void **ret_self, Error *error);
+        void (*close)(void *self);
+        /* Result: OpResult.sample over [the last collect or open, now); `measured` false with a note when the source failed. A
+         * dead, hanging or nonsensical source is a sample that was not measured, never an Op that fails. */
+        int (*collect)(void *self, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
+        /* Totals so far; no waiting. */
+        void (*pulse)(void *self, MetricsPulse *ret_pulse);
+} MetricsDriver;
+
+/* ---- the registry ---- */
+
+extern const UnitsDriver *const units_drivers[]; /* NULL-terminated, as the others */
+extern const TrafficDriver *const traffic_drivers[];
+extern const MetricsDriver *const metrics_drivers[];
+
+const UnitsDriver *units_driver_find(const char *name); /* NULL: no such driver */
+const TrafficDriver *traffic_driver_find(const char *name);
+const MetricsDriver *metrics_driver_find(const char *name);

@@ -1,0 +1,262 @@
+/* The shapes everybody shares: plain data, no behaviour, so that a test can print them and the journal can keep them.
+ * Units: times are microseconds. `wall` times are CLOCK_REALTIME (they are shown and kept), `mono` times CLOCK_BOOTTIME (they
+ * are compared). Ratios are parts per million (1.0 % = 10000), so that every comparison is exact and can be replayed bit for
+ * bit. Words as in the README's glossary; numbers from the specification ("Automatic Rollback", "Rollback Execution Steps"). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define USEC_PER_MSEC INT64_C(1000)
+#define USEC_PER_SEC INT64_C(1000000)
+#define PPM INT64_C(1000000)
+
+#define VERSION_MAX 64 /* "v2.4.0", terminator included */
+#define REASON_MAX 512
+#define DETAIL_MAX 256
+#define INITIATOR_MAX 96
+#define UNITS_MAX 8
+#define UNIT_NAME_MAX 256
+#define WINDOW_SAMPLES_MAX 128 /* window / interval + 1 may not exceed it */
+
+/* ---- measuring ---- */
+
+/* One measurement of the service over [start, end). Client aborts are not in `requests` (they waited for nobody's fault), unless
+ * they waited longer than ten times the latency limit: then they are in `requests` but not in `successes`. */
+typedef struct Sample {
+        int64_t start_mono, end_mono, end_wall;
+        bool measured;          /* false: the source failed, the numbers below mean nothing, `note` says why */
+        int64_t requests;       /* finished requests that count */
+        int64_t errors;         /* 5xx or cut by the server side */
+        int64_t successes;      /* answered well; 4xx is a success */
+        int64_t latency_p50_us; /* -1: unknown */
+        int64_t latency_p99_us; /* -1: unknown */
+        int64_t dropped;        /* requests the source knows it lost sight of */
+        char note[DETAIL_MAX];
+} Sample;
+
+typedef enum MetricState { METRIC_UNKNOWN, METRIC_HEALTHY, METRIC_EXCEEDED } MetricState;
+typedef enum SampleState { SAMPLE_UNKNOWN, SAMPLE_HEALTHY, SAMPLE_DEGRADED } SampleState;
+
+/* What can cause an automatic rollback. The values are bits of a set. */
+typedef enum Trigger {
+        TRIGGER_ERROR_RATE = 1 << 0,
+        TRIGGER_LATENCY_P99 = 1 << 1,
+        TRIGGER_SUCCESS_RATE = 1 << 2,
+        TRIGGER_SERVICE_FAILED = 1 << 3, /* a unit failed or keeps restarting */
+        TRIGGER_OUTAGE = 1 << 4,         /* no request succeeds and the health probe agrees */
+} Trigger;
+#define TRIGGERS_SUSTAINED (TRIGGER_ERROR_RATE | TRIGGER_LATENCY_P99 | TRIGGER_SUCCESS_RATE)
+
+/* The rules a decision follows. Defaults are the specification's; a copy is kept with every decision. */
+typedef struct Rules {
+        int64_t error_rate_ppm;    /* more is degraded */
+        int64_t latency_p99_us;    /* more is degraded */
+        int64_t success_rate_ppm;  /* less is degraded */
+        int64_t window_us;         /* degradation_window */
+        int64_t interval_us;       /* one sample */
+        int64_t degraded_share_ppm; /* of the expected samples: 75 % */
+        int64_t min_requests;      /* a sample with fewer is unknown */
+        int64_t outage_window_us;
+        int64_t restart_limit;     /* restarts within outage_window that mean "failed" */
+        int64_t armed_for_us;      /* after a deployment; 0: always armed */
+        int64_t bake_for_us;       /* a deployment that lived this long without a trigger is good */
+        int64_t rollbacks_per_day; /* automatic ones */
+} Rules;
+
+/* ---- releases and deployments ---- */
+
+typedef enum ReleaseState {
+        RELEASE_UNPROVEN, /* found on the machine, or never lived through a bake */
+        RELEASE_BAKING,
+        RELEASE_GOOD,
+        RELEASE_FAILED, /* rolled back from; never an automatic target again */
+} ReleaseState;
+
+typedef struct Release {
+        char version[VERSION_MAX];
+        ReleaseState state;
+        int64_t since_wall; /* in this state since */
+        bool present;       /* its directory is there */
+} Release;
+
+/* A release was made current: by a run of ours, or observed. */
+typedef struct Deployment {
+        int64_t id;
+        int64_t run_id; /* 0: observed, somebody else did it */
+        char version[VERSION_MAX];
+        char previous[VERSION_MAX]; /* "" when there was none */
+        int64_t at_wall;
+        unsigned symptoms_before; /* triggers already exceeded when it was made */
+        bool rolled_back;         /* an automatic rollback was begun for it: never twice */
+} Deployment;
+
+/* ---- runs ---- */
+
+typedef enum RunKind { RUN_DEPLOYMENT, RUN_ROLLBACK } RunKind;
+typedef enum RunMode { MODE_AUTOMATIC, MODE_MANUAL, MODE_EMERGENCY } RunMode;
+
+/* The steps, numbered as in the specification; 0 proves the target before anything is touched. */
+typedef enum StepId {
+        STEP_PREFLIGHT = 0,
+        STEP_PAUSE_DEPLOYMENTS,
+        STEP_DRAIN_TRAFFIC,
+        STEP_STOP_VERSION,
+        STEP_RESTORE_VERSION,
+        STEP_START_VERSION,
+        STEP_VERIFY_HEALTH,
+        STEP_RESTORE_TRAFFIC,
+        STEP_RESUME_DEPLOYMENTS,
+} StepId;
+#define STEP_COUNT 9
+
+typedef struct PlanStep {
+        StepId id;
+        int64_t budget_us;
+        bool critical;
+} PlanStep;
+
+/* The ordered steps of a run: steps[0] is the preflight. */
+typedef struct Plan {
+        RunKind kind;
+        RunMode mode;
+        char from[VERSION_MAX]; /* the original, running when the run begins; "" when nothing is current */
+        char to[VERSION_MAX];   /* the target */
+        unsigned count;
+        PlanStep steps[STEP_COUNT];
+} Plan;
+
+typedef enum StepState {
+        STEP_PENDING,
+        STEP_ACTING, /* its intent is durable, its result isn't known yet */
+        STEP_DONE,
+        STEP_FAILED,
+        STEP_TIMED_OUT,
+        STEP_SKIPPED,
+} StepState;
+
+typedef struct StepRecord {
+        StepState state;
+        unsigned attempt; /* 1 for the first */
+        int64_t started_wall, ended_wall;
+        char detail[DETAIL_MAX]; /* what the adapter reported: "3 in flight finished", or why it failed */
+} StepRecord;
+
+typedef enum RunPhase {
+        RUN_NEW,
+        RUN_PREFLIGHT,
+        RUN_FORWARD,  /* towards plan.to */
+        RUN_UNDO,     /* cancelled or failed before anything was stopped: traffic and deployments back */
+        RUN_RECOVERY, /* a critical step failed: the original is put back */
+        RUN_SETTLE,   /* all is decided; a non-critical step that failed is retried until it holds */
+        RUN_SUCCEEDED,
+        RUN_FAILED,
+        RUN_HOLDING, /* nothing safe left to do: a person was paged */
+} RunPhase;
+
+/* Why a run ended as it did; finer than the phase, for exit codes and reports. */
+typedef enum RunOutcome {
+        OUTCOME_OPEN,
+        OUTCOME_SUCCEEDED,
+        OUTCOME_REFUSED,   /* preflight said no: nothing was touched */
+        OUTCOME_CANCELLED, /* undone before the current release was stopped */
+        OUTCOME_UNDONE,    /* failed before anything was stopped: the original never stopped serving */
+        OUTCOME_PUT_BACK,  /* failed later; the original was put back and is serving */
+        OUTCOME_HELD,
+} RunOutcome;
+
+typedef struct Run {
+        int64_t id; /* the journal's; 0 until the first append */
+        Plan plan;
+        char reason[REASON_MAX];
+        char initiator[INITIATOR_MAX]; /* "controller", or "root (uid 0)" */
+        int64_t decision_id;           /* of an automatic rollback, else 0 */
+        RunPhase phase;
+        RunOutcome outcome;
+        StepId cursor;
+        unsigned token;       /* of the newest dispatch or probe; answers to older ones are ignored */
+        unsigned outstanding; /* bit (1 << StepId): non-critical steps that failed and are to be retried */
+        unsigned settle_tries;
+        bool cancel_requested;
+        StepRecord steps[STEP_COUNT];    /* preflight and forward */
+        StepRecord recovery[STEP_COUNT]; /* undo, recovery and settle */
+        int64_t created_wall, ended_wall;
+        char failure[REASON_MAX]; /* the first critical failure, in words */
+        char serving[VERSION_MAX]; /* set at the end: which release serves; "" for none that is proven */
+        int64_t in_flight_cut;     /* requests given up by the drain; they were in the bad release's hands */
+        int64_t requests_failed;   /* requests that failed while the run was under way; -1: no source could tell */
+} Run;
+
+/* ---- deciding ---- */
+
+typedef enum DecisionKind {
+        DECISION_NONE,     /* nothing to do */
+        DECISION_ROLLBACK, /* roll back to `target` now */
+        DECISION_REVIEW,   /* it would, but a guard forbids: alert and manual review */
+} DecisionKind;
+
+typedef enum Guard {
+        GUARD_NONE,
+        GUARD_NOT_ARMED,
+        GUARD_NO_TARGET,
+        GUARD_TARGET_UNPROVEN,
+        GUARD_BUDGET_SPENT,
+        GUARD_ALREADY_ROLLED_BACK, /* this deployment had its automatic rollback */
+        GUARD_SAME_BEFORE,         /* the same symptoms were there before the deployment */
+        GUARD_DRAINED_BY_OPERATOR,
+} Guard;
+
+/* A decision and its evidence. */
+typedef struct Decision {
+        int64_t id; /* the journal's */
+        int64_t at_wall;
+        DecisionKind kind;
+        unsigned triggers; /* set of Trigger */
+        Guard guard;
+        char version[VERSION_MAX]; /* what was current */
+        char target[VERSION_MAX];
+        unsigned expected, needed, degraded, unknown; /* samples of the window */
+        unsigned sample_count;
+        Sample samples[WINDOW_SAMPLES_MAX];
+        Rules rules;
+        char reason[REASON_MAX]; /* names the triggers with their numbers */
+} Decision;
+
+/* ---- the world's state, as adapters report it ---- */
+
+typedef struct UnitSet {
+        char version[VERSION_MAX];
+        unsigned count;
+        char names[UNITS_MAX][UNIT_NAME_MAX];
+} UnitSet;
+
+typedef struct UnitsState {
+        bool loadable;     /* every unit of the set can be loaded */
+        bool active;       /* every unit of the set is active and ready */
+        bool alive;        /* a main process of any unit of the set lives (perhaps stopping, perhaps not ready) */
+        bool failed;       /* a unit of the set is in state failed */
+        int64_t restarts;  /* sum of the automatic restarts counted by the supervisor since the unit was started by hand */
+        int64_t main_pid;  /* of the first unit; 0: none */
+        int64_t main_start_wall; /* when that process was started; 0: unknown */
+        char invocation[40];     /* changes with every start; "" when not running */
+        char detail[DETAIL_MAX]; /* for people: "novacron-dwcp-v3.service: failed (exit code 3)" */
+} UnitsState;
+
+typedef struct TrafficState {
+        bool drained;      /* no new request reaches the service now */
+        bool gated;        /* requests are parked meanwhile, not refused */
+        int64_t in_flight; /* requests being served; -1: the balancer can't tell */
+        int64_t parked;    /* requests waiting at the gate; -1: not known */
+        char detail[DETAIL_MAX];
+} TrafficState;
+
+/* Running totals of a metrics source, cheap enough to ask every second. */
+typedef struct MetricsPulse {
+        bool connected;             /* the source is being heard */
+        int64_t requests, failures; /* since the source was opened; failures: not successes */
+        int64_t last_success_mono;  /* 0: none yet */
+        int64_t first_failure_mono; /* the first since the last success; 0: none */
+        int64_t failures_since_success;
+        int64_t parked, parked_longest_us; /* requests that waited at the gate, and the longest wait, since opened */
+        char detail[DETAIL_MAX];           /* why it isn't connected */
+} MetricsPulse;

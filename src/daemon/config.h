@@ -1,0 +1,64 @@
+/* The configuration: /etc/novacron/rollback.yaml. Everything has a default except what only the operator can know. Loading
+ * either gives a whole valid Config or an Error that reads `file:line:column: what is wrong and what is allowed`. */
+#pragma once
+
+#include "adapters/adapter.h"
+#include "base/error.h"
+#include "base/settings.h"
+#include "core/types.h"
+
+#define CONFIG_PATH_DEFAULT "/etc/novacron/rollback.yaml"
+
+typedef struct Config {
+        char *file;
+        Rules rules;                  /* thresholds: and decision: */
+        int64_t budgets_us[STEP_COUNT]; /* budgets: (specification, "Total Rollback Time"); [0] is the preflight */
+        int64_t emergency_drain_us;   /* budgets.emergency_drain: 5s */
+        int64_t drain_park_max_us;    /* traffic.drain_park_max: 5s */
+
+        /* paths: */
+        char *versions;     /* /opt/novacron/versions */
+        char *current;      /* /opt/novacron/current */
+        char *live_config;  /* /etc/novacron/config.yaml */
+        char *saved_config; /* /etc/novacron/config.{version}.yaml; "" when releases have no configuration of their own */
+        char *state;        /* /var/lib/novacron: journal, manifests, locks */
+        char *log;          /* /var/log/novacron/rollback.log */
+        char *socket;       /* /run/novacron/rollback.sock */
+        char *group;        /* novacron: members may act; "" none */
+
+        /* units: */
+        char *unit_pattern; /* novacron-dwcp-v{major}; also {version} {minor} {patch} */
+        Settings *units_block; /* for its map `releases:` (version glob -> units), read by config_units() */
+        const UnitsDriver *units_driver;
+        Settings *units_settings;
+
+        /* traffic: driver may be "none" (NULL): then drain and restore are skipped, and said so */
+        const TrafficDriver *traffic_driver;
+        Settings *traffic_settings;
+
+        /* metrics: source may be "none" (NULL): then nothing is decided on samples */
+        const MetricsDriver *metrics_driver;
+        Settings *metrics_settings;
+
+        /* health: */
+        char *health_url; /* required: the service's own */
+        int64_t health_interval_us, health_timeout_us, health_gap_us;
+        int64_t health_successes; /* consecutive ones, health_gap apart, that prove a start */
+
+        /* alerts: a command run with the message as its last argument; NULL-terminated, empty for none */
+        const char *const *alert_command;
+
+        void *document; /* what owns the settings' memory */
+} Config;
+
+int config_load(const char *path, Config **ret_config, Error *error);
+Config *config_free(Config *config); /* NULL allowed; returns NULL */
+
+/* The units of a release: by the first matching row of `units.releases`, else by the pattern. `version` must be valid. */
+int config_units(const Config *config, const char *version, UnitSet *ret_units, Error *error);
+
+/* The saved configuration's path of a release; "" when saved_config is "". */
+int config_saved_path(const Config *config, const char *version, char *ret_path, size_t size, Error *error);
+
+/* Prints every key with type, unit, default and range, from the same tables that check the file. */
+void config_print_reference(FILE *file);
