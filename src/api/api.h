@@ -32,7 +32,14 @@
  * validate { verdict "passed|failed|not_verified", checks [ { key, title, verdict "passed|failed|not_verified", measured, limit } ],
  *            error_rate_percent|null, latency_p99_ms|null, success_rate_percent|null, note }
  * history  { runs [ run ], deployments [ { id, version, previous|null, at, observed, run|null } ] }
- * problem  RFC 9457: { type, title, status, detail, and what the problem adds, e.g. holder { pid, since, why } } */
+ * decision { id, at, kind "none|rollback|review", triggers [ "error_rate" ], guard "none|not_armed|...", guard_text, version|null,
+ *            target|null, reason, expected, needed, degraded, unknown, samples [ sample ], rules { thresholds' members,
+ *            interval_s, degraded_share_percent, min_requests, outage_window_s, restart_limit, armed_for_s, bake_for_s,
+ *            rollbacks_per_day } }
+ * problem  RFC 9457: { type, title, status, detail, instance, exit_code, and what the problem adds, e.g. holder { pid, since,
+ *            why } }
+ * Durations in ms may have decimals. Every JSON answer has the header Last-Event-ID: the newest event that it already
+ * contains, so that a client which then opens the event stream with that id misses nothing. */
 #pragma once
 
 #include "base/error.h"
@@ -83,10 +90,15 @@ typedef struct ApiOps {
 
 typedef struct ApiServer ApiServer;
 
-/* Serves on the Unix socket at `path` (created with `mode`, group `group` if not -1; a stale one is replaced, a live one is an
- * error that names its owner). `act_group`: members may act; (gid_t)-1: none. */
+/* Serves on the Unix socket at `path`: everybody on the machine may connect and read, `group`'s members may act ((gid_t)-1:
+ * none) besides root and our own user. A stale socket is replaced, a live one is an error that names its owner. */
 int api_server_new(sd_event *event, const char *path, gid_t group, const ApiOps *ops, void *self, ApiServer **ret_server, Error *error);
 ApiServer *api_server_free(ApiServer *server); /* NULL allowed; returns NULL */
 
-/* Tells every open event stream (GET /api/v3/events, server-sent events): type "run", "sample", "decision", "alert", "status". */
+/* Tells every open event stream (GET /api/v3/events, server-sent events): type "run", "sample", "decision", "alert", "status".
+ * Never blocks; NULL allowed. A stream that missed events is told "reset". */
 void api_server_publish(ApiServer *server, const char *type, const json_t *event);
+
+/* Requests under way, and streams that haven't been sent everything yet: at a shutdown the loop may be run until it is 0, or a
+ * short deadline. NULL allowed. */
+unsigned api_server_pending(const ApiServer *server);

@@ -165,6 +165,15 @@ typedef enum RunOutcome {
         OUTCOME_HELD,
 } RunOutcome;
 
+/* What a run waits for, besides its journal. */
+typedef enum RunWait {
+        WAIT_NOTHING,
+        WAIT_STEP,  /* the answer to a dispatch */
+        WAIT_PROBE, /* the answer to a probe */
+        WAIT_DRAIN, /* after a crash: traffic is drained again before the run goes on */
+        WAIT_PAUSE, /* settling: the timer until the next try */
+} RunWait;
+
 typedef struct Run {
         int64_t id; /* the journal's; 0 until the first append */
         Plan plan;
@@ -185,6 +194,10 @@ typedef struct Run {
         char serving[VERSION_MAX]; /* set at the end: which release serves; "" for none that is proven */
         int64_t in_flight_cut;     /* requests given up by the drain; they were in the bad release's hands */
         int64_t requests_failed;   /* requests that failed while the run was under way; -1: no source could tell */
+
+        /* What run_step() keeps between two events; never journalled, EVENT_RECOVER starts it afresh. */
+        RunWait waiting;
+        unsigned appends; /* not answered by EVENT_PERSISTED yet */
 } Run;
 
 /* ---- deciding ---- */

@@ -51,7 +51,10 @@ typedef struct Config {
         void *document; /* what owns the settings' memory */
 } Config;
 
+/* As root also refuses a file (or an alert command) that others could change: -EPERM. */
 int config_load(const char *path, Config **ret_config, Error *error);
+/* The same from memory, without looking at any file; `name` is what messages call it. */
+int config_load_text(const char *name, const char *text, size_t size, Config **ret_config, Error *error);
 Config *config_free(Config *config); /* NULL allowed; returns NULL */
 
 /* The units of a release: by the first matching row of `units.releases`, else by the pattern. `version` must be valid. */
@@ -60,5 +63,6 @@ int config_units(const Config *config, const char *version, UnitSet *ret_units, 
 /* The saved configuration's path of a release; "" when saved_config is "". */
 int config_saved_path(const Config *config, const char *version, char *ret_path, size_t size, Error *error);
 
-/* Prints every key with type, unit, default and range, from the same tables that check the file. */
+/* Prints every key with type, unit, default and range, from the same tables that check the file. What is printed is itself a
+ * configuration: the defaults, with what is required or has none left as a comment. */
 void config_print_reference(FILE *file);

@@ -1,0 +1,167 @@
+/* Draining: hold traffic back, then wait until nothing is in flight. Not a sleep: HAProxy's own counters say when. */
+#include "adapters/haproxy-internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define POLL_US (3 * USEC_PER_MSEC)
+#define RETRY_US (20 * USEC_PER_MSEC)
+#define ASK_MAX_US (1000 * USEC_PER_MSEC)
+#define ABSENT_MAX_US (2 * USEC_PER_SEC) /* an HAProxy that was never there isn't waited for longer */
+#define EMPTY_READS 2                    /* one could fall between two requests of a connection */
+#define COMMANDS_MAX 8192
+
+typedef struct Drain {
+        Op op;
+        Haproxy *haproxy;
+        HaproxyHold hold;
+        LineCall *call;
+        sd_event_source *timer;
+        int64_t begun_us, cut_us, give_up_us; /* moments */
+        bool reached;                         /* HAProxy has answered at least once */
+        unsigned empty_reads;
+        bool cut;
+        int64_t given_up; /* requests in flight when the rest was cut */
+} Drain;
+
+static void drain_hold(Drain *drain);
+static void drain_poll(Drain *drain);
+
+static void drain_destroy(Op *op) {
+        Drain *drain = (Drain *)op;
+        haproxy_hold_cancel(&drain->hold);
+        line_cancel(drain->call);
+        sd_event_source_disable_unref(drain->timer);
+        op_finish_base(op);
+        free(drain);
+}
+
+static int64_t ask_budget(const Drain *drain) {
+        int64_t left_us = drain->give_up_us - haproxy_mono_us(drain->haproxy);
+        if (left_us > ASK_MAX_US)
+                return ASK_MAX_US;
+        return left_us > USEC_PER_MSEC ? left_us : USEC_PER_MSEC;
+}
+
+/* HAProxy couldn't be asked, or said no. It may be restarting: then everything is said again. */
+static void drain_trouble(Drain *drain, const Error *error) {
+        int64_t now_us = haproxy_mono_us(drain->haproxy);
+        bool absent_too_long = !drain->reached && error->code != -ETIMEDOUT && now_us - drain->begun_us > ABSENT_MAX_US;
+        if (!haproxy_may_return(error->code) || absent_too_long || now_us + RETRY_US >= drain->give_up_us) {
+                OpResult result = {.status = error->code == -ETIMEDOUT ? OP_TIMED_OUT : OP_FAILED, .error = *error};
+                op_complete(&drain->op, &result);
+                return;
+        }
+        drain->reached = drain->reached || drain->haproxy->held;
+        (void)sd_event_source_set_userdata(drain->timer, drain);
+        (void)sd_event_source_set_time_relative(drain->timer, (uint64_t)RETRY_US);
+        (void)sd_event_source_set_enabled(drain->timer, SD_EVENT_ONESHOT);
+        drain->empty_reads = 0;
+        drain->hold.call = NULL;
+}
+
+static void drain_done(Drain *drain, const HaproxyView *view) {
+        Haproxy *haproxy = drain->haproxy;
+        OpResult result = {.status = OP_DONE, .number = drain->given_up};
+        int64_t waited_ms = (haproxy_mono_us(haproxy) - drain->begun_us) / USEC_PER_MSEC;
+        haproxy->total_when_empty = haproxy_total(haproxy, &view->backend);
+        char in_flight[80];
+        if (drain->given_up > 0)
+                snprintf(in_flight, sizeof in_flight, "%" PRId64 " requests in flight were cut after %" PRId64 " ms", drain->given_up, waited_ms);
+        else
+                snprintf(in_flight, sizeof in_flight, "nothing in flight after %" PRId64 " ms", waited_ms);
+        const char *meanwhile = !haproxy->plain                                  ? "requests are parked"
+                                : haproxy_others_serve(haproxy, &view->backend) ? "no gate: the backend's other servers take the requests"
+                                : haproxy->gate_map[0]                           ? "HAProxy has not loaded the gate's map: requests are refused (503) meanwhile"
+                                                                                 : "no gate is configured: requests are refused (503) meanwhile";
+        snprintf(result.detail, sizeof result.detail, "%s; %s", in_flight, meanwhile);
+        op_complete(&drain->op, &result);
+}
+
+static void on_cut(void *userdata, const LineAnswer *answer) {
+        Drain *drain = userdata;
+        drain->call = NULL;
+        if (answer->error.code < 0) {
+                Error error = {0};
+                error_set(&error, answer->error.code, "HAProxy: %s", error_text(&answer->error));
+                drain_trouble(drain, &error);
+                return;
+        }
+        drain_poll(drain);
+}
+
+/* What is still in flight has had its time, and others wait because of it. */
+static void drain_cut(Drain *drain, const HaproxyView *view) {
+        Haproxy *haproxy = drain->haproxy;
+        char line[COMMANDS_MAX] = "";
+        Error error = {0};
+        int r = 0;
+        if (!drain->cut)
+                drain->given_up = haproxy_in_flight(haproxy, &view->backend);
+        drain->cut = true;
+        for (unsigned i = 0; i < view->backend.count && r == 0; i++) {
+                const HaproxyServer *server = &view->backend.servers[i];
+                if (haproxy_is_ours(haproxy, server->name) && server->in_flight > 0)
+                        r = haproxy_append(line, sizeof line, "shutdown sessions server %s/%s", haproxy->backend, server->name);
+        }
+        if (r < 0 || !line[0]) { /* only queued ones are left, or too many servers: nothing we could shut */
+                drain_done(drain, view);
+                return;
+        }
+        r = haproxy_ask(haproxy, line, ask_budget(drain), on_cut, drain, &drain->call, &error);
+        if (r < 0)
+                drain_trouble(drain, &error);
+}
+
+static void on_polled(void *userdata, const LineAnswer *answer) {
+        Drain *drain = userdata;
+        Haproxy *haproxy = drain->haproxy;
+        HaproxyView view = {0};
+        Error error = {0};
+        drain->call = NULL;
+        if (haproxy_view_read(haproxy, answer, &view, &error) < 0) {
+                drain_trouble(drain, &error);
+                return;
+        }
+        int64_t now_us = haproxy_mono_us(haproxy);
+        drain->empty_reads = haproxy_in_flight(haproxy, &view.backend) == 0 ? drain->empty_reads + 1 : 0;
+        if (drain->empty_reads >= EMPTY_READS || (drain->cut && now_us >= drain->give_up_us))
+                drain_done(drain, &view);
+        else if (drain->empty_reads == 0 && now_us >= drain->cut_us)
+                drain_cut(drain, &view);
+        else {
+                (void)sd_event_source_set_time_relative(drain->timer, (uint64_t)POLL_US);
+                (void)sd_event_source_set_enabled(drain->timer, SD_EVENT_ONESHOT);
+        }
+        haproxy_view_done(&view);
+}
+
+static void drain_poll(Drain *drain) {
+        Error error = {0};
+        if (haproxy_ask(drain->haproxy, drain->haproxy->view_command, ask_budget(drain), on_polled, drain, &drain->call, &error) < 0)
+                drain_trouble(drain, &error);
+}
+
+static void on_held(void *userdata, const Error *error) {
+        Drain *drain = userdata;
+        if (error->code < 0) {
+                drain_trouble(drain, error);
+                return;
+        }
+        drain->reached = true;
+        int r = haproxy_keep_start(drain->haproxy);
+        if (r < 0) {
+                Error trouble = {0};
+                error_set(&trouble, r, "HAProxy: cannot keep the gate closed: %s", strerror(-r));
+                op_fail(&drain->op, &trouble);
+                return;
+        }
+        drain_poll(drain);
+}
+
+static void drain_hold(Drain *drain) {
+        Error error = {0};
+        if (haproxy_hold_begin(&drain->hold, drain->haproxy, ask_budget(drain), on_held, drain, &error) < 0)
+                drain_trouble(drain, &error);
+}

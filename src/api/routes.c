@@ -1,0 +1,197 @@
+#include "api/routes.h"
+
+#include "api/problem.h"
+#include "base/exit-codes.h"
+#include "base/nearest.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdint.h>
+#include <string.h>
+
+#define REASON_PARAM(required) {"reason", PARAM_TEXT, required, 1, 500, NULL, "why; kept with the run"}
+#define LIMIT_PARAM {"limit", PARAM_INTEGER, false, 1, 1000, NULL, "at most so many, the newest"}
+#define VERSION_PARAM(name, required, help) {name, PARAM_TEXT, required, 1, 63, NULL, help}
+
+static const RouteParam no_params[] = {{0}};
+static const RouteParam limit_params[] = {LIMIT_PARAM, {0}};
+static const RouteParam plan_params[] = {
+        {"kind", PARAM_CHOICE, false, 0, 0, "rollback deployment", "what is planned; rollback when left out"},
+        {"mode", PARAM_CHOICE, false, 0, 0, "manual emergency automatic", "manual when left out"},
+        VERSION_PARAM("to", false, "the target; for a rollback the release the controller would choose when left out"),
+        {0},
+};
+static const RouteParam rollback_params[] = {
+        {"mode", PARAM_CHOICE, true, 0, 0, "manual emergency", "an emergency skips what can be skipped"},
+        REASON_PARAM(true),
+        VERSION_PARAM("to", false, "the target; the release the controller would choose when left out"),
+        VERSION_PARAM("expect_from", false, "refuse when another release is current by now"),
+        {0},
+};
+static const RouteParam deploy_params[] = {VERSION_PARAM("version", true, "the release to make current"), REASON_PARAM(false), {0}};
+static const RouteParam pause_params[] = {{"why", PARAM_TEXT, false, 1, 500, NULL, "shown in the status while it lasts"}, {0}};
+
+#define OPERATION(name) offsetof(ApiOps, name)
+
+const Route routes[] = {
+        {"GET", "/api/v3/status", OPERATION(status), false, false, no_params, "status", "What runs, what would be done about it, and how ready that is"},
+        {"GET", "/api/v3/version", OPERATION(version), false, false, no_params, "version", "The release that is current"},
+        {"GET", "/api/v3/plan", OPERATION(plan), false, false, plan_params, "plan", "The steps a run would take now, and why it would be refused"},
+        {"GET", "/api/v3/rollback", OPERATION(run_show), false, false, no_params, "run", "The newest run"},
+        {"POST", "/api/v3/rollback", OPERATION(rollback), false, true, rollback_params, "run", "Begins a rollback"},
+        {"GET", "/api/v3/rollback/{id}", OPERATION(run_show), false, false, no_params, "run", "One run"},
+        {"POST", "/api/v3/rollback/{id}/cancel", OPERATION(run_cancel), false, true, no_params, "cancel", "Cancels a run: undone before the old version is stopped, finished after it"},
+        {"POST", "/api/v3/deploy", OPERATION(deploy), false, true, deploy_params, "run", "Begins a deployment"},
+        {"GET", "/api/v3/history", OPERATION(history), false, false, limit_params, "history", "Past runs and deployments"},
+        {"GET", "/api/v3/decisions", OPERATION(decisions), false, false, limit_params, "decisions", "What was decided, with the evidence"},
+        {"GET", "/api/v3/decisions/{id}", OPERATION(decisions), false, false, no_params, "decision", "One decision with its samples, so that it can be replayed"},
+        {"GET", "/api/v3/validate", OPERATION(validate), false, false, no_params, "validate", "Whether the last rollback helped"},
+        {"POST", "/api/v3/deployment/pause", OPERATION(pause), false, true, pause_params, "deployments", "Forbids deployments until they are resumed"},
+        {"POST", "/api/v3/deployment/resume", OPERATION(resume), false, true, no_params, "deployments", "Allows deployments again"},
+        {"GET", "/api/v3/deployment/status", OPERATION(deployment_status), false, false, no_params, "deployments", "Whether deployments are paused, by whom and why"},
+        {"POST", "/api/v3/adopt", OPERATION(adopt), false, true, no_params, "releases", "Takes in the releases found on this machine"},
+        {"GET", "/api/v3/events", 0, true, false, no_params, "events", "What happens, as server-sent events; continues after Last-Event-ID"},
+        {0},
+};
+
+/* A number in a path: digits only, no sign, no leading zero. */
+static bool take_id(const char **path, int64_t *ret_id) {
+        const char *start = *path;
+        size_t digits = strspn(start, "0123456789");
+        if (digits == 0 || digits > 18 || start[0] == '0')
+                return false;
+        *ret_id = strtoll(start, NULL, 10);
+        *path = start + digits;
+        return true;
+}
+
+static bool pattern_matches(const char *pattern, const char *path, int64_t *ret_id) {
+        int64_t id = 0;
+        while (*pattern) {
+                if (strncmp(pattern, "{id}", 4) == 0) {
+                        if (!take_id(&path, &id))
+                                return false;
+                        pattern += 4;
+                } else if (*pattern++ != *path++)
+                        return false;
+        }
+        if (*path != '\0')
+                return false;
+        *ret_id = id;
+        return true;
+}
+
+static void allow_method(char *allow, size_t size, const char *method) {
+        size_t used = strlen(allow);
+        snprintf(allow + used, size - used, "%s%s%s", used ? ", " : "", method, strcmp(method, "GET") == 0 ? ", HEAD" : "");
+}
+
+const Route *route_find(const char *method, const char *path, int64_t *ret_id, char *ret_allow, size_t allow_size, Problem *problem) {
+        const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+        ret_allow[0] = '\0';
+        for (const Route *route = routes; route->method; route++) {
+                if (!pattern_matches(route->pattern, path, ret_id))
+                        continue;
+                if (strcmp(route->method, wanted) == 0)
+                        return route;
+                allow_method(ret_allow, allow_size, route->method);
+        }
+        if (ret_allow[0] != '\0')
+                problem_set(problem, 405, EXIT_USAGE_ERROR, "Method not allowed", "%.100s answers %s", path, ret_allow);
+        else
+                problem_set(problem, 404, EXIT_USAGE_ERROR, "Not found", "there is nothing at %.200s; begin at /api/v3/status", path);
+        return NULL;
+}
+
+static int bad(Problem *problem, const RouteParam *param, const char *what) {
+        return problem_set(problem, 400, EXIT_USAGE_ERROR, "Bad request", "'%s' %s", param->name, what);
+}
+
+static bool word_in(const char *words, const char *word) {
+        size_t length = strlen(word);
+        for (const char *at = words; length > 0 && (at = strstr(at, word)); at += length)
+                if ((at == words || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
+                        return true;
+        return false;
+}
+
+static int check_integer(const RouteParam *param, json_t *arguments, const json_t *value, Problem *problem) {
+        int64_t number = json_integer_value(value);
+        if (json_is_string(value)) {
+                char *end;
+                errno = 0;
+                number = strtoll(json_string_value(value), &end, 10);
+                if (errno != 0 || *end != '\0' || end == json_string_value(value))
+                        return bad(problem, param, "must be a whole number");
+        } else if (!json_is_integer(value))
+                return bad(problem, param, "must be a whole number");
+        if (number < param->min || number > param->max) {
+                char range[80];
+                snprintf(range, sizeof range, "must lie from %" PRId64 " to %" PRId64, param->min, param->max);
+                return bad(problem, param, range);
+        }
+        if (json_is_string(value) && json_object_set_new(arguments, param->name, json_integer(number)) < 0)
+                return problem_set(problem, 503, EXIT_INTERNAL, "Out of memory", "no memory left to read the request");
+        return 0;
+}
+
+static int check_text(const RouteParam *param, const json_t *value, Problem *problem) {
+        if (!json_is_string(value))
+                return bad(problem, param, "must be a text");
+        int64_t length = (int64_t)json_string_length(value);
+        if (length < param->min)
+                return bad(problem, param, "must not be empty");
+        if (length > param->max) {
+                char range[80];
+                snprintf(range, sizeof range, "must not be longer than %" PRId64 " bytes", param->max);
+                return bad(problem, param, range);
+        }
+        /* a line break would forge a line in the log */
+        for (const char *at = json_string_value(value); *at; at++)
+                if ((unsigned char)*at < ' ' || *at == 0x7F)
+                        return bad(problem, param, "must not hold line breaks or other control characters");
+        return 0;
+}
+
+static int check_param(const RouteParam *param, json_t *arguments, const json_t *value, Problem *problem) {
+        if (param->type == PARAM_INTEGER)
+                return check_integer(param, arguments, value, problem);
+        if (param->type == PARAM_TEXT)
+                return check_text(param, value, problem);
+        if (json_is_string(value) && word_in(param->choices, json_string_value(value)))
+                return 0;
+        char allowed[128];
+        snprintf(allowed, sizeof allowed, "must be one of: %s", param->choices);
+        return bad(problem, param, allowed);
+}
+
+static const RouteParam *find_param(const Route *route, const char *name) {
+        for (const RouteParam *param = route->params; param->name; param++)
+                if (strcmp(param->name, name) == 0)
+                        return param;
+        return NULL;
+}
+
+static int unknown_param(const Route *route, const char *name, Problem *problem) {
+        const char *near = NULL;
+        for (const RouteParam *param = route->params; param->name; param++)
+                near = nearer_word(name, near, param->name);
+        return problem_set(problem, 400, EXIT_USAGE_ERROR, "Bad request", "%s %s knows no '%.60s'%s%s%s", route->method, route->pattern, name,
+                           near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+int route_check(const Route *route, json_t *arguments, Problem *problem) {
+        const char *name;
+        json_t *value;
+        json_object_foreach(arguments, name, value)
+                if (!find_param(route, name))
+                        return unknown_param(route, name, problem);
+        for (const RouteParam *param = route->params; param->name; param++) {
+                value = json_object_get(arguments, param->name);
+                if (!value && param->required)
+                        return bad(problem, param, "is missing");
+                if (value && check_param(param, arguments, value, problem) < 0)
+                        return -1;
+        }
+        return 0;
+}

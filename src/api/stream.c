@@ -1,0 +1,202 @@
+#include "api/stream.h"
+
+#include "base/clock.h"
+#include "base/macros.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+typedef struct Reader Reader;
+struct Reader {
+        StreamHub *hub;
+        struct MHD_Connection *connection;
+        uint64_t next;      /* id of the event it reads next */
+        size_t offset;      /* how much of that it has */
+        const char *aside;  /* something that isn't an event goes first: the rest of a comment or a reset */
+        bool suspended;
+        bool heartbeat_due;
+        Reader *next_reader, **link;
+};
+
+struct StreamHub {
+        char *events[STREAM_EVENTS_MAX]; /* of id: [id % STREAM_EVENTS_MAX] */
+        size_t bytes;
+        uint64_t first, end; /* ids kept: [first, end) */
+        bool closing;
+        unsigned reader_count;
+        Reader *readers;
+};
+
+int stream_hub_new(StreamHub **ret_hub, Error *error) {
+        StreamHub *hub = calloc(1, sizeof *hub);
+        if (!hub)
+                return error_set(error, -ENOMEM, "no memory left for the event stream");
+        /* milliseconds: a controller makes fewer events than one each, so its successor begins higher */
+        hub->first = hub->end = (uint64_t)(clock_wall_us() / 1000);
+        *ret_hub = hub;
+        return 0;
+}
+
+static void drop_oldest(StreamHub *hub) {
+        char **slot = &hub->events[hub->first++ % STREAM_EVENTS_MAX];
+        hub->bytes -= strlen(*slot);
+        free(*slot);
+        *slot = NULL;
+}
+
+StreamHub *stream_hub_free(StreamHub *hub) {
+        while (hub && hub->first < hub->end)
+                drop_oldest(hub);
+        free(hub);
+        return NULL;
+}
+
+/* ---- writing ---- */
+
+static void wake(Reader *reader) {
+        if (!reader->suspended)
+                return;
+        reader->suspended = false;
+        MHD_resume_connection(reader->connection);
+}
+
+static void wake_all(StreamHub *hub) {
+        for (Reader *reader = hub->readers; reader; reader = reader->next_reader)
+                wake(reader);
+}
+
+int stream_publish(StreamHub *hub, const char *type, const json_t *event) {
+        AUTO_FREE char *data = json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(9));
+        char *text;
+        if (!data || asprintf(&text, "id: %" PRIu64 "\nevent: %s\ndata: %s\n\n", hub->end, type, data) < 0)
+                return -ENOMEM;
+        if (hub->end - hub->first == STREAM_EVENTS_MAX)
+                drop_oldest(hub);
+        hub->events[hub->end++ % STREAM_EVENTS_MAX] = text;
+        hub->bytes += strlen(text);
+        while (hub->bytes > STREAM_BYTES_MAX && hub->end - hub->first > 1)
+                drop_oldest(hub);
+        wake_all(hub);
+        return 0;
+}
+
+void stream_heartbeat(StreamHub *hub) {
+        for (Reader *reader = hub->readers; reader; reader = reader->next_reader)
+                reader->heartbeat_due = true;
+        wake_all(hub);
+}
+
+void stream_close(StreamHub *hub) {
+        hub->closing = true;
+        wake_all(hub);
+}
+
+uint64_t stream_newest(const StreamHub *hub) {
+        return hub->end - 1;
+}
+
+unsigned stream_readers(const StreamHub *hub) {
+        return hub->reader_count;
+}
+
+unsigned stream_behind(const StreamHub *hub) {
+        unsigned behind = 0;
+        for (const Reader *reader = hub->readers; reader; reader = reader->next_reader)
+                behind += reader->next < hub->end || reader->aside;
+        return behind;
+}
+
+/* ---- reading: called by MHD when a connection can take more ---- */
+
+static ssize_t give(const char *text, size_t offset, char *buffer, size_t max, bool *ret_all) {
+        size_t left = strlen(text + offset), taken = left < max ? left : max;
+        memcpy(buffer, text + offset, taken);
+        *ret_all = taken == left;
+        return (ssize_t)taken;
+}
+
+static ssize_t give_aside(Reader *reader, char *buffer, size_t max) {
+        bool all;
+        ssize_t taken = give(reader->aside, 0, buffer, max, &all);
+        reader->aside = all ? NULL : reader->aside + taken;
+        return taken;
+}
+
+static ssize_t give_event(Reader *reader, char *buffer, size_t max) {
+        bool all;
+        const char *event = reader->hub->events[reader->next % STREAM_EVENTS_MAX];
+        ssize_t taken = give(event, reader->offset, buffer, max, &all);
+        reader->offset = all ? 0 : reader->offset + (size_t)taken;
+        reader->next += all;
+        return taken;
+}
+
+static ssize_t on_read(void *userdata, UNUSED uint64_t position, char *buffer, size_t max) {
+        Reader *reader = userdata;
+        StreamHub *hub = reader->hub;
+        if (reader->aside)
+                return give_aside(reader, buffer, max);
+        if (reader->next < hub->first)
+                return MHD_CONTENT_READER_END_WITH_ERROR; /* too slow */
+        if (reader->next < hub->end)
+                return give_event(reader, buffer, max);
+        if (hub->closing)
+                return MHD_CONTENT_READER_END_OF_STREAM;
+        if (reader->heartbeat_due) {
+                reader->heartbeat_due = false;
+                reader->aside = ": still here\n\n";
+                return give_aside(reader, buffer, max);
+        }
+        reader->suspended = true; /* returning 0 without it would spin */
+        MHD_suspend_connection(reader->connection);
+        return 0;
+}
+
+static void on_reader_gone(void *userdata) {
+        Reader *reader = userdata;
+        *reader->link = reader->next_reader;
+        if (reader->next_reader)
+                reader->next_reader->link = reader->link;
+        reader->hub->reader_count--;
+        free(reader);
+}
+
+/* Where a reader begins that has seen `last_id`. */
+static void place_reader(Reader *reader, const char *last_id) {
+        const StreamHub *hub = reader->hub;
+        reader->next = hub->end;
+        reader->aside = ": connected\n\n"; /* so that the client knows at once */
+        if (!last_id)
+                return;
+        char *end;
+        errno = 0;
+        uint64_t seen = strtoull(last_id, &end, 10);
+        bool known = errno == 0 && *end == '\0' && last_id[0] >= '0' && last_id[0] <= '9' && seen + 1 >= hub->first && seen < hub->end;
+        if (known)
+                reader->next = seen + 1;
+        else
+                reader->aside = "event: reset\ndata: {\"detail\":\"events were missed: ask for the status\"}\n\n";
+}
+
+struct MHD_Response *stream_open(StreamHub *hub, struct MHD_Connection *connection, const char *last_id) {
+        Reader *reader = hub->reader_count < STREAM_READERS_MAX && !hub->closing ? calloc(1, sizeof *reader) : NULL;
+        if (!reader)
+                return NULL;
+        *reader = (Reader){.hub = hub, .connection = connection};
+        place_reader(reader, last_id);
+        struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, on_read, reader, on_reader_gone);
+        if (!response) {
+                free(reader);
+                return NULL;
+        }
+        reader->next_reader = hub->readers;
+        reader->link = &hub->readers;
+        if (hub->readers)
+                hub->readers->link = &reader->next_reader;
+        hub->readers = reader;
+        hub->reader_count++;
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/event-stream");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+        return response;
+}

@@ -1,0 +1,12 @@
+/* The word a person probably meant: for "unknown key" and "unknown verb". */
+#pragma once
+
+#include <stddef.h>
+
+/* Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`. Words longer
+ * than 64 bytes are compared by their beginning. */
+unsigned edit_distance(const char *a, const char *b);
+
+/* Of two candidates the one nearer to `word`; NULL for neither. `best` may be NULL. A candidate counts only within a third of
+ * the word's length (at least one edit): a far-fetched guess helps nobody. */
+const char *nearer_word(const char *word, const char *best, const char *candidate);

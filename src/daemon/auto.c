@@ -1,0 +1,261 @@
+#include "daemon/auto.h"
+
+#include "base/clock.h"
+#include "base/exit-codes.h"
+#include "base/fsio.h"
+#include "base/log.h"
+#include "daemon/controller.h"
+#include "daemon/log-journald.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#define RECOVER_AGAIN_US (500 * USEC_PER_MSEC) /* break glass holds the run lock: what it leaves open is ours to finish */
+#define STOP_EXTENSION "EXTEND_TIMEOUT_USEC=200000000"
+
+typedef struct Daemon {
+        const Config *config; /* in force */
+        Config *loaded;       /* owned: what SIGHUP has loaded; NULL: the caller's is in force */
+        Config *next;         /* good, and to be in force as soon as no run is under way */
+        const char *config_path;
+        sd_event *event;
+        Controller *controller;
+        ApiServer *server;
+        sd_event_source *recover_timer;
+        bool stopping, adopted;
+} Daemon;
+
+/* ---- logging ---- */
+
+static void open_logs(const Config *config) {
+        LogSink *sink = NULL;
+        Error error = {0};
+        bool journald = getenv("JOURNAL_STREAM") != NULL;
+        int r = journald ? log_sink_journald(&sink, &error) : log_sink_text(STDERR_FILENO, true, &sink, &error);
+        if (r >= 0)
+                (void)log_add_sink(sink, &error);
+        char directory[PATH_MAX];
+        if (fs_directory_of(config->log, directory, sizeof directory, &error) >= 0)
+                (void)fs_make_directories(directory, 0755, &error);
+        if (log_sink_file(config->log, &sink, &error) < 0 || log_add_sink(sink, &error) < 0)
+                log_warn("the log file can't be used: %s", error_text(&error)); /* never a reason not to run */
+}
+
+/* ---- stopping and reloading ---- */
+
+static bool run_under_way(const Daemon *daemon) {
+        return runner_run(daemon->controller->runner) != NULL;
+}
+
+/* A run that is under way is finished first: traffic must not be left drained. */
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        Daemon *daemon = userdata;
+        (void)source;
+        sd_notify(0, "STOPPING=1");
+        daemon->stopping = true;
+        if (!run_under_way(daemon))
+                return sd_event_exit(daemon->event, 0);
+        log_info("%s: a run is under way and is finished first", strsignal((int)info->ssi_signo));
+        sd_notify(0, "STATUS=finishing the run that is under way\n" STOP_EXTENSION);
+        return 0;
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        Daemon *daemon = userdata;
+        Config *next;
+        Error error = {0};
+        (void)source;
+        (void)info;
+        if (log_reopen(&error) < 0)
+                log_warn("the log can't be opened again: %s", error_text(&error));
+        error = (Error){0};
+        if (config_load(daemon->config_path, &next, &error) < 0) {
+                log_error("the configuration was not reloaded, the old one stays in force: %s", error_text(&error));
+                sd_notify(0, "STATUS=the new configuration is bad, the old one is in force");
+                return 0;
+        }
+        config_free(daemon->next);
+        daemon->next = next;
+        if (!run_under_way(daemon))
+                return sd_event_exit(daemon->event, 0);
+        log_info("the new configuration will be in force when the run under way has ended");
+        return 0;
+}
+
+/* ---- the controller's life ---- */
+
+static void on_event(void *userdata, const char *type, const json_t *event) {
+        const Daemon *daemon = userdata;
+        if (daemon->server)
+                api_server_publish(daemon->server, type, event);
+}
+
+static void adopt_once(Daemon *daemon) {
+        Error error = {0};
+        if (daemon->adopted || run_under_way(daemon))
+                return;
+        daemon->adopted = true;
+        if (adoption_begin(daemon->controller, false, &error) < 0)
+                log_warn("the releases could not be taken in: %s", error_text(&error));
+}
+
+static void on_finished(void *userdata, const Run *run) {
+        Daemon *daemon = userdata;
+        (void)run;
+        adopt_once(daemon);
+        if (daemon->stopping || daemon->next)
+                sd_event_exit(daemon->event, 0);
+}
+
+static int try_recover(sd_event_source *source, uint64_t usec, void *userdata) {
+        Daemon *daemon = userdata;
+        LockHolder holder = {0};
+        Error error = {0};
+        (void)usec;
+        int r = controller_recover(daemon->controller, &holder, &error);
+        if (r != -EBUSY) {
+                alert_set(daemon->controller, "recovery", r < 0 ? error_text(&error) : NULL);
+                adopt_once(daemon);
+                return 0;
+        }
+        log_debug("%s: waiting for it", error_text(&error));
+        r = sd_event_source_set_time_relative(source, (uint64_t)RECOVER_AGAIN_US);
+        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static gid_t acting_group(const Config *config) {
+        const struct group *group = config->group[0] ? getgrnam(config->group) : NULL;
+        return group ? group->gr_gid : (gid_t)-1;
+}
+
+static int open_server(Daemon *daemon, Error *error) {
+        char directory[PATH_MAX];
+        int r = fs_directory_of(daemon->config->socket, directory, sizeof directory, error);
+        if (r >= 0)
+                r = fs_make_directories(directory, 0755, error);
+        if (r < 0)
+                return r;
+        return api_server_new(daemon->event, daemon->config->socket, acting_group(daemon->config), &controller_operations,
+                              daemon->controller, &daemon->server, error);
+}
+
+static int open_controller(Daemon *daemon, Error *error) {
+        int r = sd_event_new(&daemon->event);
+        if (r < 0)
+                return error_set(error, r, "cannot make an event loop: %s", strerror(-r));
+        r = controller_new(daemon->event, daemon->config, ROLE_DAEMON, &daemon->controller, error);
+        if (r < 0)
+                return r;
+        daemon->controller->on_event = on_event;
+        daemon->controller->on_finished = on_finished;
+        daemon->controller->userdata = daemon;
+        if (!daemon->controller->journal)
+                return error_set(error, daemon->controller->journal_error.code,
+                                 "%s. Until then only 'auto-rollback emergency REASON' works, without a controller",
+                                 error_text(&daemon->controller->journal_error));
+        r = open_server(daemon, error);
+        if (r >= 0)
+                r = controller_watch(daemon->controller, error);
+        if (r >= 0)
+                r = sd_event_add_time_relative(daemon->event, &daemon->recover_timer, CLOCK_BOOTTIME, 0, 0, try_recover, daemon);
+        if (r >= 0)
+                r = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_stop, daemon);
+        if (r >= 0)
+                r = sd_event_add_signal(daemon->event, NULL, SIGINT, on_stop, daemon);
+        if (r >= 0)
+                r = sd_event_add_signal(daemon->event, NULL, SIGHUP, on_reload, daemon);
+        if (r >= 0)
+                r = sd_event_set_watchdog(daemon->event, true);
+        return r < 0 && error->code == 0 ? error_set(error, r, "cannot set up the event loop: %s", strerror(-r)) : r;
+}
+
+static void close_controller(Daemon *daemon) {
+        daemon->recover_timer = sd_event_source_disable_unref(daemon->recover_timer);
+        daemon->server = api_server_free(daemon->server);
+        daemon->controller = controller_free(daemon->controller);
+        daemon->event = sd_event_unref(daemon->event);
+}
+
+/* From opening to the loop's end. 0: stopped or to be opened again with the next configuration. */
+static int serve(Daemon *daemon, Error *error) {
+        int r = open_controller(daemon, error);
+        if (r >= 0) {
+                log_info("watching %s (controller %s, pid %d)", daemon->controller->version[0] ? daemon->controller->version : "no release yet",
+                         PROJECT_VERSION, (int)getpid());
+                sd_notifyf(0, "READY=1\nSTATUS=watching %s", daemon->controller->version);
+                r = sd_event_loop(daemon->event);
+                if (r < 0)
+                        error_set(error, r, "the event loop failed: %s", strerror(-r));
+        }
+        close_controller(daemon);
+        return r;
+}
+
+/* The new configuration may be well formed and still not work (another driver that can't be opened): then the old one is back. */
+static int reload(Daemon *daemon, Error *error) {
+        const Config *old = daemon->config;
+        Config *old_loaded = daemon->loaded;
+        daemon->config = daemon->loaded = TAKE_PTR(daemon->next);
+        daemon->adopted = false;
+        log_info("the new configuration is in force");
+        int r = serve(daemon, error);
+        if (r >= 0) {
+                config_free(old_loaded);
+                return r;
+        }
+        log_error("the new configuration doesn't work (%s): the old one is in force again", error_text(error));
+        config_free(daemon->loaded);
+        daemon->config = old;
+        daemon->loaded = old_loaded;
+        *error = (Error){0};
+        return serve(daemon, error);
+}
+
+static void block_signals(void) {
+        sigset_t signals;
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGHUP);
+        sigprocmask(SIG_BLOCK, &signals, NULL);
+        signal(SIGPIPE, SIG_IGN);
+}
+
+static int take_controller_lock(const Config *config, int *ret_fd, Error *error) {
+        char path[PATH_MAX];
+        int r = fs_make_directories(config->state, 0750, error);
+        if (r < 0)
+                return r;
+        snprintf(path, sizeof path, "%s/controller.lock", config->state);
+        return lock_take(path, "controller", 0, NULL, ret_fd, error);
+}
+
+static int exit_code(int r) {
+        if (r >= 0)
+                return EXIT_OK;
+        return r == -EBUSY ? EXIT_TRY_LATER : r == -EACCES || r == -EPERM ? EXIT_PERMISSION : EXIT_IO;
+}
+
+int auto_main(const Config *config, const char *config_path) {
+        Daemon daemon = {.config = config, .config_path = config_path};
+        int lock_fd = -1;
+        Error error = {0};
+        block_signals();
+        open_logs(config);
+        int r = take_controller_lock(config, &lock_fd, &error);
+        if (r >= 0)
+                r = serve(&daemon, &error);
+        while (r >= 0 && daemon.next && !daemon.stopping)
+                r = reload(&daemon, &error);
+        if (r < 0)
+                log_error("%s", error_text(&error));
+        lock_release(lock_fd);
+        config_free(daemon.next);
+        config_free(daemon.loaded);
+        log_remove_sinks();
+        return exit_code(r);
+}

@@ -1,0 +1,249 @@
+#include "daemon/breakglass.h"
+
+#include "api/problem.h"
+#include "api/wire.h"
+#include "base/clock.h"
+#include "base/exit-codes.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "daemon/controller.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+
+#define LOOK_BUDGET_US (3 * USEC_PER_SEC)   /* how long a reader waits for the first answers of units, balancer and health */
+#define HUNG_AFTER_US (5 * USEC_PER_SEC)    /* beyond the step's budget: then the run's holder is hung */
+#define HOLDER_POLL_US (100 * USEC_PER_MSEC)
+
+typedef struct BreakGlass {
+        const Config *config;
+        sd_event *event;
+        Controller *controller;
+        void (*on_event)(void *userdata, const char *type, const json_t *event);
+        void *userdata;
+        json_t *answer; /* of the run that has ended */
+} BreakGlass;
+
+static void tell(void *userdata, const char *type, const json_t *event) {
+        const BreakGlass *glass = userdata;
+        if (glass->on_event)
+                glass->on_event(glass->userdata, type, event);
+}
+
+static void on_finished(void *userdata, const Run *run) {
+        BreakGlass *glass = userdata;
+        json_decref(glass->answer);
+        glass->answer = wire_run(run, NULL);
+        sd_event_exit(glass->event, 0);
+}
+
+static Caller ourselves(void) {
+        Caller caller = {.uid = getuid(), .gid = getgid(), .pid = getpid(), .may_act = true};
+        const struct passwd *user = getpwuid(getuid());
+        snprintf(caller.name, sizeof caller.name, "%.60s (uid %u)", user ? user->pw_name : "unknown", (unsigned)getuid());
+        return caller;
+}
+
+static int open_glass(BreakGlass *glass, ControllerRole role, Problem *problem) {
+        Error error = {0};
+        int r = sd_event_new(&glass->event);
+        if (r >= 0)
+                r = controller_new(glass->event, glass->config, role, &glass->controller, &error);
+        if (r == -EACCES || r == -EPERM)
+                return problem_set(problem, 403, EXIT_PERMISSION, "Not allowed",
+                                   "%s. No controller answers, and doing it without one needs root or the service's user: type the same line with sudo",
+                                   error_text(&error));
+        if (r < 0)
+                return problem_set(problem, 503, EXIT_UNAVAILABLE, "Break glass failed", "%s", error.code ? error_text(&error) : strerror(-r));
+        glass->controller->on_event = tell;
+        glass->controller->on_finished = on_finished;
+        glass->controller->userdata = glass;
+        return 0;
+}
+
+static void close_glass(BreakGlass *glass) {
+        controller_free(glass->controller);
+        sd_event_unref(glass->event);
+        json_decref(glass->answer);
+}
+
+/* ---- reading ---- */
+
+static bool all_known(const Controller *controller) {
+        bool traffic = !controller->config->traffic_driver || watcher_traffic(controller->watcher)
+                       || watcher_traffic_problem(controller->watcher)[0];
+        return watcher_units(controller->watcher) && prober_view(controller->prober)->known && traffic;
+}
+
+static int look_around(BreakGlass *glass, Problem *problem) {
+        Error error = {0};
+        if (controller_watch(glass->controller, &error) < 0)
+                return problem_set(problem, 503, EXIT_UNAVAILABLE, "Nothing can be watched", "%s", error_text(&error));
+        current_look(glass->controller);
+        int64_t deadline = clock_mono_us() + LOOK_BUDGET_US;
+        for (int64_t left = LOOK_BUDGET_US; left > 0 && !all_known(glass->controller); left = deadline - clock_mono_us()) {
+                int r = sd_event_run(glass->event, (uint64_t)left);
+                if (r < 0)
+                        return problem_set(problem, 500, EXIT_INTERNAL, "The event loop failed", "%s", strerror(-r));
+        }
+        return 0;
+}
+
+static int read_only(BreakGlass *glass, ApiOperation *operation, const json_t *arguments, json_t **ret_answer, Problem *problem) {
+        const Caller caller = ourselves();
+        if (open_glass(glass, ROLE_READER, problem) < 0 || look_around(glass, problem) < 0)
+                return -1;
+        return operation(glass->controller, arguments, &caller, ret_answer, problem);
+}
+
+/* ---- a holder that is hung ---- */
+
+/* How long the step that the holder is at may take. */
+static int64_t step_budget(const Controller *controller) {
+        Error error = {0};
+        AUTO_FREE Run *run = calloc(1, sizeof *run);
+        int64_t longest = 0;
+        if (!run || !controller->journal || journal_open_run(controller->journal, run, &error) != 1)
+                return 10 * USEC_PER_SEC; /* nothing is under way: it holds the lock without using it */
+        for (unsigned i = 0; i < run->plan.count; i++)
+                if (run->plan.steps[i].id == run->cursor)
+                        longest = run->plan.steps[i].budget_us;
+        return longest;
+}
+
+/* Its pid may have been given to another process meanwhile: the start time is compared after the pidfd pins the process. */
+static int kill_holder(const LockHolder *holder, Error *error) {
+        AUTO_CLOSE int fd = pidfd_open(holder->pid, 0);
+        if (fd < 0 && errno == ESRCH)
+                return 0;
+        if (fd < 0)
+                return error_set(error, -errno, "cannot get hold of process %d: %s", (int)holder->pid, strerror(errno));
+        if (!process_alive(holder->pid, holder->start_ticks))
+                return 0;
+        if (pidfd_send_signal(fd, SIGKILL, NULL, 0) < 0)
+                return error_set(error, -errno, "process %d holds the run lock and makes no progress, but can't be killed: %s",
+                                 (int)holder->pid, strerror(errno));
+        struct pollfd ended = {.fd = fd, .events = POLLIN};
+        if (poll(&ended, 1, 5000) <= 0)
+                return error_set(error, -ETIMEDOUT, "process %d was killed but does not end (stuck in the kernel?)", (int)holder->pid);
+        return 0;
+}
+
+/* An emergency waits for a live holder, which is doing the same work, and kills one that makes no progress any more. */
+static int wait_or_kill(BreakGlass *glass, const LockHolder *holder, Error *error) {
+        int64_t allowed = step_budget(glass->controller) + HUNG_AFTER_US;
+        if (!holder->known || clock_mono_us() - holder->progress_mono < allowed) {
+                usleep((useconds_t)HOLDER_POLL_US); /* no event tells when another process's lock is freed */
+                return 0;
+        }
+        log_alert("process %d holds the run lock since it got to '%s' and makes no progress: it is killed, its run is taken over",
+                  (int)holder->pid, holder->progress);
+        return kill_holder(holder, error);
+}
+
+static int busy(Problem *problem, const LockHolder *holder, const Error *error) {
+        char time[CLOCK_TEXT_MAX];
+        problem_set(problem, 409, EXIT_TRY_LATER, "Another run is under way", "%s", error_text(error));
+        if (holder->known)
+                problem_add(problem, "holder",
+                            json_pack("{s:i, s:s, s:s, s:s}", "pid", (int)holder->pid, "since",
+                                      clock_format_rfc3339(holder->since_wall, time, sizeof time), "why", holder->why, "progress",
+                                      holder->progress));
+        return -1;
+}
+
+/* ---- the run ---- */
+
+static int loop_until_finished(BreakGlass *glass, Problem *problem) {
+        int r = sd_event_loop(glass->event);
+        if (r >= 0)
+                return 0;
+        return problem_set(problem, 500, EXIT_INTERNAL, "The event loop failed", "%s; the run is in the journal: type the same line again",
+                           strerror(-r));
+}
+
+/* First what a dead process left open: 1 it was finished (or undone) here, 0 there was nothing. */
+static int finish_what_was_open(BreakGlass *glass, bool emergency, Problem *problem) {
+        for (;;) {
+                LockHolder holder = {0};
+                Error error = {0};
+                int r = controller_recover(glass->controller, &holder, &error);
+                if (r == 0)
+                        return 0;
+                if (r > 0)
+                        return runner_run(glass->controller->runner) && loop_until_finished(glass, problem) < 0 ? -1 : 1;
+                if (r == -EBUSY && !emergency)
+                        return busy(problem, &holder, &error);
+                if (r == -EBUSY && wait_or_kill(glass, &holder, &error) >= 0)
+                        continue;
+                return problem_set(problem, 503, EXIT_UNAVAILABLE, "The open run can't be taken over", "%s", error_text(&error));
+        }
+}
+
+static bool reached(const json_t *run, const char *wanted) {
+        const char *phase = json_string_value(json_object_get(run, "phase")), *kind = json_string_value(json_object_get(run, "kind"));
+        const char *to = json_string_value(json_object_get(run, "to"));
+        return phase && strcmp(phase, "succeeded") == 0 && kind && strcmp(kind, "rollback") == 0 && (wanted[0] == '\0' || strcmp(to, wanted) == 0);
+}
+
+static int start_fresh(BreakGlass *glass, const json_t *arguments, Problem *problem) {
+        const Caller caller = ourselves();
+        json_t *begun = NULL;
+        glass->controller = controller_free(glass->controller);
+        glass->event = sd_event_unref(glass->event); /* a loop that was exited can't be run again */
+        if (open_glass(glass, ROLE_BREAKGLASS, problem) < 0)
+                return -1;
+        int r = controller_operations.rollback(glass->controller, arguments, &caller, &begun, problem);
+        json_decref(begun);
+        return r < 0 ? r : loop_until_finished(glass, problem);
+}
+
+static int roll_back(BreakGlass *glass, const json_t *arguments, json_t **ret_answer, Problem *problem) {
+        const char *mode = json_string_value(json_object_get(arguments, "mode")), *to = json_string_value(json_object_get(arguments, "to"));
+        bool emergency = mode && strcmp(mode, "emergency") == 0;
+        if (open_glass(glass, ROLE_BREAKGLASS, problem) < 0)
+                return -1;
+        int finished = finish_what_was_open(glass, emergency, problem);
+        if (finished < 0)
+                return -1;
+        if (!(finished > 0 && reached(glass->answer, to ? to : "")) && start_fresh(glass, arguments, problem) < 0)
+                return -1;
+        *ret_answer = TAKE_PTR(glass->answer);
+        return *ret_answer ? 0 : problem_set(problem, 500, EXIT_INTERNAL, "Out of memory", "the answer could not be built");
+}
+
+int breakglass_call(const Config *config, const char *operation, const json_t *arguments,
+                    void (*on_event)(void *userdata, const char *type, const json_t *event), void *userdata, json_t **ret_answer,
+                    Problem *problem) {
+        static const struct {
+                const char *name;
+                size_t offset;
+        } readers[] = {
+                {"status", offsetof(ApiOps, status)},
+                {"plan", offsetof(ApiOps, plan)},
+                {"validate", offsetof(ApiOps, validate)},
+                {"history", offsetof(ApiOps, history)},
+        };
+        BreakGlass glass = {.config = config, .on_event = on_event, .userdata = userdata};
+        int r = -1;
+        bool known = strcmp(operation, "rollback") == 0;
+        if (known)
+                r = roll_back(&glass, arguments, ret_answer, problem);
+        for (size_t i = 0; !known && i < ARRAY_SIZE(readers); i++) {
+                if (strcmp(operation, readers[i].name) != 0)
+                        continue;
+                ApiOperation *const *function = (ApiOperation *const *)((const char *)&controller_operations + readers[i].offset);
+                r = read_only(&glass, *function, arguments, ret_answer, problem);
+                known = true;
+        }
+        if (!known)
+                problem_set(problem, 503, EXIT_UNAVAILABLE, "No controller answers",
+                            "'%s' needs the controller: systemctl start novacron-auto-rollback, or 'auto-rollback auto'", operation);
+        close_glass(&glass);
+        return r;
+}

@@ -1,0 +1,30 @@
+/* Between the files that load a configuration: the tree as it was written, and what became of it. */
+#pragma once
+
+#include "daemon/config-schema.h"
+#include "daemon/config.h"
+#include "daemon/yaml-tree.h"
+
+typedef struct ConfigDocument {
+        Settings *blocks[CONFIG_BLOCKS_MAX]; /* in the order of config_blocks */
+        Settings *drivers[FAMILY_COUNT];     /* of the chosen ones; NULL: none */
+} ConfigDocument;
+
+typedef struct ConfigLoad {
+        const char *name; /* what messages call the file */
+        const TreeNode *root;
+        ConfigDocument *document;
+        Error *error;
+} ConfigLoad;
+
+/* Where a setting was written; the block when it wasn't, the file's beginning when that wasn't either. */
+TreeMark config_mark(const ConfigLoad *load, const char *block, const char *key);
+
+/* "file:line:column: ..." */
+int config_refuse(const ConfigLoad *load, TreeMark mark, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* What no row can say alone: settings that must fit each other, names that must be expandable. */
+int config_check(const ConfigLoad *load, const Config *config);
+
+/* The patterns, NULL-terminated, as unit names of a valid version. */
+int config_expand_units(const char *const *patterns, const char *version, UnitSet *ret_units, Error *error);

@@ -1,0 +1,48 @@
+#include "daemon/config-schema.h"
+#include "daemon/config.h"
+
+#include "base/settings-build.h"
+
+#include <string.h>
+
+static void print_key(FILE *file, const char *indent, const SettingSpec *spec, const char *allowed) {
+        const char *fallback = spec->fallback;
+        char described[256];
+        fprintf(file, "%s# %s: %s%s\n", indent, spec->help ? spec->help : spec->key,
+                allowed ? allowed : settings_describe(spec, described, sizeof described),
+                !fallback ? " (required)" : fallback[0] == '\0' ? " (none by default)" : "");
+        if (!fallback || fallback[0] == '\0')
+                fprintf(file, "%s# %s:\n", indent, spec->key);
+        else if (strpbrk(fallback, "{}[]#&*!|>'\"%@`") && spec->type == SETTING_STRING)
+                fprintf(file, "%s%s: '%s'\n", indent, spec->key, fallback);
+        else
+                fprintf(file, "%s%s: %s\n", indent, spec->key, fallback);
+}
+
+static void print_driver(FILE *file, const char *name, const SettingSpec *specs) {
+        if (!specs || !specs->key) {
+                fprintf(file, "\n  # %s has no settings\n", name);
+                return;
+        }
+        fprintf(file, "\n  %s:\n", name);
+        for (const SettingSpec *spec = specs; spec->key; spec++)
+                print_key(file, "    ", spec, NULL);
+}
+
+void config_print_reference(FILE *file) {
+        for (const BlockSpec *block = config_blocks; block->name; block++) {
+                fprintf(file, "%s# %s\n%s:\n", block == config_blocks ? "" : "\n", block->help, block->name);
+                for (const SettingSpec *spec = block->specs; spec->key; spec++) {
+                        char names[160], allowed[200];
+                        bool driver = block->driver_key && strcmp(block->driver_key, spec->key) == 0;
+                        if (driver)
+                                snprintf(allowed, sizeof allowed, "one of: %s", config_driver_names(block, names, sizeof names));
+                        print_key(file, "  ", spec, driver ? allowed : NULL);
+                }
+                const char *name;
+                const SettingSpec *specs;
+                const void *driver;
+                for (unsigned i = 0; config_driver_at(block->family, i, &name, &specs, &driver); i++)
+                        print_driver(file, name, specs);
+        }
+}

@@ -1,0 +1,148 @@
+/* From what the watcher sees to a decision and, if no guard forbids, a rollback. */
+#include "api/wire.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/controller.h"
+#include "daemon/holds.h"
+
+#include <string.h>
+
+#define DECIDE_AGAIN_US (5 * USEC_PER_SEC) /* when a rollback that was decided could not be begun */
+
+/* Baking ends well when nothing has triggered for long enough and the service is sound now. */
+static void look_at_bake(Controller *controller) {
+        Release release;
+        Error error = {0};
+        if (!controller->deployment_known || !controller->journal || controller->version[0] == '\0')
+                return;
+        if (strcmp(controller->deployment.version, controller->version) != 0)
+                return;
+        const UnitsState *units = watcher_units(controller->watcher);
+        const ProbeView *probe = prober_view(controller->prober);
+        if (!policy_bake(&controller->config->rules, &controller->deployment, clock_wall_us(), controller->triggered_since_deployment,
+                         units && units->active, probe->known && probe->consecutive_failures == 0))
+                return;
+        if (journal_release(controller->journal, controller->version, &release, &error) == 1 && release.state != RELEASE_BAKING
+            && release.state != RELEASE_UNPROVEN)
+                return;
+        if (journal_set_release(controller->journal, controller->version, RELEASE_GOOD, clock_wall_us(), &error) < 0) {
+                log_error("the state of %s could not be journalled: %s", controller->version, error_text(&error));
+                return;
+        }
+        log_info("%s is good: it has lived through its bake", controller->version);
+        controller_tell(controller, "status", status_answer(controller));
+}
+
+static bool drained_by_operator(Controller *controller) {
+        Hold hold;
+        Error error = {0};
+        const TrafficState *traffic = watcher_traffic(controller->watcher);
+        bool recorded = hold_read(controller->journal, HOLD_TRAFFIC, &hold, &error) >= 0 && hold.held;
+        if (recorded && hold.run_id == 0 && traffic && !traffic->drained)
+                (void)hold_release(controller->journal, HOLD_TRAFFIC, &error); /* the operator has put it back */
+        return traffic && traffic->drained && (!recorded || hold.run_id == 0);
+}
+
+static int64_t rollbacks_today(Controller *controller) {
+        int64_t count = 0;
+        Error error = {0};
+        if (controller->journal)
+                (void)journal_count_automatic(controller->journal, clock_wall_us() - DAY_US, &count, &error);
+        return count;
+}
+
+static void record(Controller *controller) {
+        Decision *decision = controller->decision;
+        Error error = {0};
+        if (controller->journal && journal_add_decision(controller->journal, decision, &error) < 0)
+                log_error("the decision could not be journalled: %s", error_text(&error));
+        log_info("decision: %s: %s", decision->kind == DECISION_ROLLBACK ? "roll back" : "manual review", decision->reason);
+        controller_tell(controller, "decision", wire_decision(decision));
+}
+
+static void roll_back(Controller *controller) {
+        const Decision *decision = controller->decision;
+        const RunWish wish = {
+                .kind = RUN_ROLLBACK,
+                .mode = MODE_AUTOMATIC,
+                .to = decision->target,
+                .expect_from = decision->version,
+                .reason = decision->reason,
+                .initiator = "controller",
+                .decision_id = decision->id,
+        };
+        Problem problem = {0};
+        if (controller_begin(controller, &wish, &problem) < 0) {
+                alert_set(controller, "decision", problem.detail);
+                json_decref(problem.extra);
+                return;
+        }
+        alert_set(controller, "decision", NULL);
+        Error error = {0};
+        if (controller->deployment_known && controller->journal
+            && journal_mark_rolled_back(controller->journal, controller->deployment.id, &error) < 0)
+                log_error("deployment %lld could not be marked as rolled back: %s", (long long)controller->deployment.id, error_text(&error));
+        controller->deployment.rolled_back = true;
+}
+
+/* The same verdict second after second is one decision. */
+static unsigned fingerprint(const Decision *decision) {
+        return (unsigned)decision->kind | (decision->triggers << 4) | ((unsigned)decision->guard << 16);
+}
+
+static void think(Controller *controller, const Verdict *verdict, const char *unit_failure, const char *outage) {
+        AUTO_FREE Release *releases = calloc(RELEASES_MAX, sizeof *releases);
+        unsigned count = 0;
+        Error error = {0};
+        if (!releases || catalog_read(controller, releases, &count, &error) < 0)
+                log_error("the releases can't be listed: %s", error_text(&error));
+        const PolicyInput input = {
+                .rules = &controller->config->rules,
+                .now_wall = clock_wall_us(),
+                .version = controller->version,
+                .deployment = controller->deployment_known ? &controller->deployment : NULL,
+                .deployment_is_rollback = controller->deployment_is_rollback,
+                .releases = releases,
+                .release_count = count,
+                .rollbacks_today = rollbacks_today(controller),
+                .drained_by_operator = drained_by_operator(controller),
+                .verdict = verdict,
+                .unit_failure = unit_failure,
+                .outage = outage,
+        };
+        policy_decide(&input, controller->decision);
+        if (controller->decision->kind == DECISION_NONE)
+                return;
+        controller->triggered_since_deployment = true;
+        unsigned now_decided = fingerprint(controller->decision);
+        int64_t now = clock_mono_us();
+        if (now_decided == controller->decided && (controller->decision->kind == DECISION_REVIEW || now - controller->decided_mono < DECIDE_AGAIN_US))
+                return;
+        controller->decided = now_decided;
+        controller->decided_mono = now;
+        record(controller);
+        if (controller->decision->kind == DECISION_ROLLBACK)
+                roll_back(controller);
+        else
+                alert_set(controller, "decision", controller->decision->reason);
+}
+
+void deciding_look(Controller *controller) {
+        char unit_failure[REASON_MAX], outage[REASON_MAX];
+        Verdict verdict;
+        if (runner_run(controller->runner) || controller->role != ROLE_DAEMON)
+                return;
+        current_look(controller);
+        validating_look(controller);
+        bool failed = watcher_service_failed(controller->watcher, unit_failure, sizeof unit_failure);
+        bool dark = watcher_outage(controller->watcher, outage, sizeof outage);
+        watcher_verdict(controller->watcher, &verdict);
+        if (failed || dark || verdict.triggered) {
+                think(controller, &verdict, unit_failure, outage);
+                return;
+        }
+        (void)drained_by_operator(controller);
+        controller->decided = 0;
+        alert_set(controller, "decision", NULL);
+        look_at_bake(controller);
+}

@@ -1,0 +1,22 @@
+/* Pauses and drains have owners: a run undoes only its own, an operator's stays until the operator takes it back. Kept in the
+ * journal, so that a restart knows what is whose. */
+#pragma once
+
+#include "base/error.h"
+#include "core/types.h"
+#include "store/journal.h"
+
+typedef enum HoldKind { HOLD_DEPLOYMENTS, HOLD_TRAFFIC } HoldKind;
+
+typedef struct Hold {
+        bool held;
+        int64_t run_id; /* 0: an operator's */
+        int64_t since_wall;
+        char by[INITIATOR_MAX];
+        char why[REASON_MAX];
+} Hold;
+
+/* `journal` may be NULL (it can't be used): then nothing is known to be held, and taking fails. */
+int hold_read(Journal *journal, HoldKind kind, Hold *ret_hold, Error *error);
+int hold_take(Journal *journal, HoldKind kind, const Hold *hold, Error *error);
+int hold_release(Journal *journal, HoldKind kind, Error *error);

@@ -1,0 +1,40 @@
+/* Runner: carries one run through the world. It feeds events to the core's step function, makes its appends durable and lets its
+ * effects act, in that order. The controller and break glass both use it, so a rollback is the same whoever does it. */
+#pragma once
+
+#include "base/lock.h"
+#include "core/plan.h"
+#include "core/run.h"
+#include "daemon/world.h"
+#include "store/journal.h"
+
+typedef struct Runner Runner;
+
+typedef struct RunnerHooks {
+        void (*changed)(void *userdata, const Run *run);  /* after every durable move */
+        void (*finished)(void *userdata, const Run *run); /* the run lock is free again */
+        void (*page)(void *userdata, const Run *run, const char *message);
+} RunnerHooks;
+
+/* `journal` may be NULL: only an emergency can run then, on the side file. */
+int runner_new(World *world, Journal *journal, const RunnerHooks *hooks, void *userdata, Runner **ret_runner, Error *error);
+/* A run under way stays open in the journal, for a successor to finish. NULL allowed; returns NULL. */
+Runner *runner_free(Runner *runner);
+
+typedef struct RunnerRequest {
+        PlanRequest plan;
+        const char *reason;
+        const char *initiator;
+        int64_t decision_id;
+} RunnerRequest;
+
+/* Takes the run lock and begins. -EBUSY: another process holds it, *ret_holder says who, since when and why. */
+int runner_begin(Runner *runner, const RunnerRequest *request, LockHolder *ret_holder, Error *error);
+
+/* Goes on with what a dead process left open in the journal: 1 it does, 0 nothing was open, -EBUSY as above. */
+int runner_recover(Runner *runner, LockHolder *ret_holder, Error *error);
+
+/* True: the run is being undone. False: it is past the point where that is safe (or there is none), and will finish. */
+bool runner_cancel(Runner *runner);
+
+const Run *runner_run(const Runner *runner); /* NULL: none under way */

@@ -1,0 +1,105 @@
+/* The journal: what was intended, what happened, and why; durable before any effect touches the world (law 2). SQLite in WAL mode
+ * with synchronous=FULL: when a function that writes returns 0, its words survive a power cut. Other processes may read while one
+ * writes; writers wait for each other at most a second (-EBUSY).
+ *
+ * A full disk does not stop a run: the write-ahead log, free pages inside the database and the shared index are there beforehand
+ * (journal_prepare_space), enough for JOURNAL_RESERVED_APPENDS appends. (Copy-on-write file systems such as btrfs can't promise it.)
+ *
+ * Errors: -EBADMSG the file is damaged or isn't a journal (the message says what to do; nothing is ever deleted), -EPROTO written by
+ * a newer program, -ENOSPC, -EBUSY, -EROFS, -EACCES, -EIO. */
+#pragma once
+
+#include "base/error.h"
+#include "core/types.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define JOURNAL_SCHEMA_VERSION 1
+#define JOURNAL_RESERVED_APPENDS 200
+#define JOURNAL_VALUE_MAX 1024
+
+typedef struct Journal Journal;
+
+/* Creates the file with its schema and reserve when it is missing. */
+int journal_open(const char *path, Journal **ret_journal, Error *error);
+/* For reading alone, also by a user who may not write, and while somebody else writes. -ENOENT: no journal yet. */
+int journal_open_reader(const char *path, Journal **ret_journal, Error *error);
+Journal *journal_close(Journal *journal); /* NULL allowed; returns NULL */
+
+/* Refills the reserve; done by journal_open(), to be called again after each run. -ENOSPC says how many bytes are missing: a
+ * rollback may still work, but readiness must say so. journal_open() itself succeeds without; ask journal_space_problem(). */
+int journal_prepare_space(Journal *journal, Error *error);
+/* "" when the reserve is complete, else why it isn't, as of the last journal_prepare_space(). */
+const char *journal_space_problem(const Journal *journal);
+
+/* ---- runs ---- */
+
+/* One transaction: gives the run its id at the first append, keeps its whole state, and adds a record (now, phase, cursor, note)
+ * that is never changed again. run->id is set only when the append succeeded. */
+int journal_append_run(Journal *journal, Run *run, const char *note, Error *error);
+
+int journal_open_run(Journal *journal, Run *ret_run, Error *error); /* 1: the newest run that has not ended; 0: none */
+int journal_run(Journal *journal, int64_t id, Run *ret_run, Error *error); /* 1, or 0: no such run */
+
+/* Visits newest first, at most `limit`. A visit that returns other than 0 stops; that value is returned. */
+int journal_runs(Journal *journal, unsigned limit, int (*visit)(void *userdata, const Run *run), void *userdata,
+                 Error *error);
+
+typedef struct JournalRecord {
+        int64_t seq, run_id, at_wall;
+        RunPhase phase;
+        StepId cursor;
+        char note[DETAIL_MAX];
+} JournalRecord;
+
+/* The records of a run, oldest first. */
+int journal_records(Journal *journal, int64_t run_id, int (*visit)(void *userdata, const JournalRecord *record),
+                    void *userdata, Error *error);
+
+/* The validation of a run: a word ("passed", "failed", "not_verified", "pending") and the whole answer as JSON text (may be NULL). */
+int journal_set_validation(Journal *journal, int64_t run_id, const char *verdict, const char *json, Error *error);
+/* 1 and the texts, 0 when there is none. *ret_json is the caller's to free(), NULL when none was given; may be NULL. */
+int journal_validation(Journal *journal, int64_t run_id, char *ret_verdict, size_t size, char **ret_json, Error *error);
+
+/* Automatic rollbacks begun at or after `since_wall`, whatever became of them. */
+int journal_count_automatic(Journal *journal, int64_t since_wall, int64_t *ret_count, Error *error);
+
+/* ---- decisions ---- */
+
+/* Keeps the decision with all samples and rules, exactly; sets decision->id. */
+int journal_add_decision(Journal *journal, Decision *decision, Error *error);
+int journal_decision(Journal *journal, int64_t id, Decision *ret_decision,
+                     Error *error); /* 1, or 0: no such decision */
+int journal_decisions(Journal *journal, unsigned limit, int (*visit)(void *userdata, const Decision *decision),
+                      void *userdata, Error *error); /* newest first */
+
+/* ---- releases and deployments ---- */
+
+int journal_set_release(Journal *journal, const char *version, ReleaseState state, int64_t since_wall, Error *error);
+int journal_release(Journal *journal, const char *version, Release *ret_release, Error *error); /* 1, or 0: not known */
+/* All of them, in the order they became known; `present` is false, the caller fills it. *ret_count is the number there are, even when more than `max`. */
+int journal_releases(Journal *journal, Release *ret_releases, size_t max, size_t *ret_count, Error *error);
+
+int journal_add_deployment(Journal *journal, Deployment *deployment, Error *error);      /* sets deployment->id */
+int journal_last_deployment(Journal *journal, Deployment *ret_deployment, Error *error); /* 1, or 0: none */
+int journal_deployments(Journal *journal, unsigned limit, int (*visit)(void *userdata, const Deployment *deployment),
+                        void *userdata, Error *error); /* newest first */
+int journal_mark_rolled_back(Journal *journal, int64_t deployment_id, Error *error);
+
+/* ---- small things that must survive a restart ---- */
+
+int journal_set_value(Journal *journal, const char *key, const char *value, Error *error); /* NULL removes it */
+int journal_get_value(Journal *journal, const char *key, char *ret_value, size_t size,
+                      Error *error); /* 1, or 0: not set */
+
+typedef struct JournalAlert {
+        int64_t id, at_wall;
+        char source[64];
+        char message[REASON_MAX];
+} JournalAlert;
+
+int journal_add_alert(Journal *journal, int64_t at_wall, const char *source, const char *message, Error *error);
+int journal_alerts(Journal *journal, unsigned limit, int (*visit)(void *userdata, const JournalAlert *alert),
+                   void *userdata, Error *error); /* newest first */
