@@ -1,5 +1,7 @@
-# Sourced by demo, test and bench, from the top of the tree: brings what tools/packages lists, then builds. POSIX shell and
-# what every Debian has (Essential packages), nothing else. Exits: 69 no way to install, 70 the build failed, 77 no rights to.
+# shellcheck shell=sh
+# Sourced by demo, test and bench, from the top of the tree, with $setup_script naming the one: brings what tools/packages
+# lists, then builds. POSIX shell and what every Debian has (Essential packages), nothing else.
+# Exits: 69 no way to install, 70 the build failed, 77 no rights to.
 
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # where haproxy lies for those who aren't root
 
@@ -31,6 +33,7 @@ setup_have() { # PROBE
   command:*) command -v "${1#*:}" >/dev/null 2>&1 ;;
   library:*) pkg-config --exists "${1#*:}" 2>/dev/null ;;
   header:*) printf '#include <%s>\n' "${1#*:}" | cc -E - >/dev/null 2>&1 ;;
+  sanitizers:*) echo 'int main(void){return 0;}' | "${1#*:}" -fsanitize=address,undefined -x c -o /dev/null - 2>/dev/null ;;
   file:*) [ -e "${1#*:}" ] ;;
   python:*) /usr/bin/python3 -c "import ${1#*:}" >/dev/null 2>&1 ;;
   *) setup_fail "$EX_SOFTWARE" "tools/packages: '$1' is no way to tell that a package is there" ;;
@@ -46,15 +49,14 @@ setup_missing() { # SECTION...
 # Debian's packages ask this script before they start a daemon. Ours says no, but only while we live, so that nothing is wrong
 # with the machine even when we are killed and leave it behind.
 setup_forbid_daemons() {
-  if [ -e "$setup_policy" ]; then
-    if grep -q "$setup_policy_mark" "$setup_policy"; then
-      rm -f "$setup_policy" # left by one of us that was killed
-    elif setup_code=0 && "$setup_policy" haproxy start >/dev/null 2>&1 || setup_code=$? && [ "$setup_code" -eq 101 ]; then
-      return 0 # this machine starts no daemons anyway
-    else
-      setup_fail "$EX_UNAVAILABLE" "$setup_policy lets packages start their daemons, and is not ours to change." \
-        "Install what is missing yourself: apt-get install --no-install-recommends $1"
-    fi
+  if grep -qs "$setup_policy_mark" "$setup_policy"; then
+    rm -f "$setup_policy" # left by one of us that was killed
+  elif [ -e "$setup_policy" ]; then
+    setup_code=0
+    "$setup_policy" haproxy start >/dev/null 2>&1 || setup_code=$?
+    [ "$setup_code" -ne 101 ] || return 0 # this machine starts no daemons anyway
+    setup_fail "$EX_UNAVAILABLE" "$setup_policy lets packages start their daemons, and is not ours to change." \
+      "Install what is missing yourself: apt-get install --no-install-recommends $1"
   fi
   trap setup_allow_daemons EXIT
   trap 'exit 130' INT
@@ -99,23 +101,23 @@ setup_install() { # PACKAGE...
 setup_packages() { # SECTION...: makes sure they are there
   setup_wanted=$(setup_missing "$@")
   [ -n "$setup_wanted" ] || return 0
-  setup_wanted=${setup_wanted% }
-  command -v apt-get >/dev/null 2>&1 ||
-    setup_fail "$EX_UNAVAILABLE" "Missing, by their Debian names: $setup_wanted" \
-      "There is no apt-get on this machine: install them your way, then try again."
-  [ "$(id -u)" -eq 0 ] ||
-    setup_fail "$EX_NOPERM" "Missing: $setup_wanted
-Installing them needs root. Type one of these, then try again:
-  sudo $PWD/$setup_script --setup
-  sudo apt-get install --no-install-recommends $setup_wanted"
-  setup_began=$(date +%s)
-  # shellcheck disable=SC2086 # a list of words
+  setup_sections=$*
+  # shellcheck disable=SC2086 # lists of words, here and below
   set -- $setup_wanted
+  command -v apt-get >/dev/null 2>&1 ||
+    setup_fail "$EX_UNAVAILABLE" "Missing, by their Debian names: $*
+There is no apt-get on this machine: install them your way, then try again."
+  [ "$(id -u)" -eq 0 ] ||
+    setup_fail "$EX_NOPERM" "Missing: $*
+Installing them needs root. Type one of these lines, then try again:
+  sudo $PWD/$setup_script --setup
+  sudo apt-get install --no-install-recommends $*"
+  setup_began=$(date +%s)
   setup_say "Installing $# Debian packages and what they need ..."
   setup_install "$@"
+  setup_wanted=$(setup_missing $setup_sections)
+  [ -z "$setup_wanted" ] || setup_fail "$EX_UNAVAILABLE" "Still missing: $setup_wanted" "What apt-get said is in $setup_log."
   setup_say "Installed in $(($(date +%s) - setup_began)) s."
-  # shellcheck disable=SC2086
-  setup_wanted=$(setup_missing demo ${setup_test:+test})
 }
 
 # ---- the build ----
@@ -127,26 +129,34 @@ setup_quietly() { # COMMAND...: its output goes to the log, and to the terminal 
   fi
 }
 
-# Builds in DIRECTORY, configured with OPTIONs when it is new or was configured otherwise.
+# Builds in DIRECTORY, configured with OPTIONs when it is new or has others. A directory that came from elsewhere, or that was
+# half made, is configured anew.
 setup_build() { # DIRECTORY OPTION...
   setup_directory=$1
   shift
-  mkdir -p "$setup_directory"
-  if [ -f "$setup_directory/build.ninja" ] && meson configure "$setup_directory" "$@" >>"$setup_log" 2>&1; then
-    :
-  else
-    # a directory that came from elsewhere, or that was half made
-    rm -rf "$setup_directory/meson-private" "$setup_directory/meson-info" "$setup_directory/build.ninja"
+  setup_options="$PWD $*"
+  if [ ! -f "$setup_directory/build.ninja" ] || [ "$(cat "$setup_directory/configured" 2>/dev/null)" != "$setup_options" ]; then
+    mkdir -p "$setup_directory"
+    rm -rf "$setup_directory/meson-private" "$setup_directory/meson-info" "$setup_directory/build.ninja" "$setup_directory/configured"
     setup_quietly meson setup "$setup_directory" "$@"
+    echo "$setup_options" >"$setup_directory/configured"
   fi
   setup_quietly ninja -C "$setup_directory"
 }
 
 # The log and the build lie in the tree: say so plainly when it isn't ours to write.
-setup_begin() { # NAME of the script
-  setup_script=$1
+setup_begin() {
   if ! mkdir -p build 2>/dev/null || ! : 2>/dev/null >>"$setup_log"; then
     setup_fail "$EX_NOPERM" "$PWD/build is not writable for $(id -un); was it made by root? Remove it, or run this as its owner."
   fi
   printf '\n== %s, %s\n' "$setup_script" "$(date)" >>"$setup_log"
+}
+
+# `SCRIPT --setup`: only the packages, so that root leaves nothing in a user's tree.
+setup_only() { # SECTION...
+  setup_log=$(mktemp /tmp/novacron-setup.XXXXXX)
+  setup_packages "$@"
+  rm -f "$setup_log"
+  setup_say "All packages are there."
+  exit 0
 }

@@ -44,7 +44,7 @@ typedef struct Client {
         uint32_t writes;    /* begun so far */
         int64_t write_debt; /* in percent: a write is due at 100 */
         unsigned stops;     /* signals to end */
-        int64_t offset_us;  /* CLOCK_REALTIME - CLOCK_MONOTONIC, taken once: the clock may be set, durations may not jump */
+        int64_t offset_us; /* CLOCK_REALTIME - CLOCK_MONOTONIC, taken once: durations do not jump when the clock is set */
 } Client;
 
 static int64_t clock_us(clockid_t clock) {
@@ -177,7 +177,7 @@ static Link *link_open(Client *client) {
         link->state = LINK_CONNECTING;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
         /* how it ends, even at once, the first event says */
-        connect(fd, (const struct sockaddr *)&client->options->address, sizeof client->options->address);
+        (void)connect(fd, (const struct sockaddr *)&client->options->address, sizeof client->options->address);
         struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = link};
         epoll_ctl(client->epoll, EPOLL_CTL_ADD, fd, &event);
         put_first(&client->busy, link);
@@ -196,11 +196,14 @@ static void write_request(Client *client, Link *link) {
         uint32_t write = client->tally->rows[link->row].write;
         char body[96];
         int body_size = snprintf(body, sizeof body, "%s %u", options->name, write);
-        int size = write == 0 ? snprintf(link->out, sizeof link->out, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", options->host)
-                              : snprintf(link->out, sizeof link->out,
-                                         "POST /write HTTP/1.1\r\nHost: %s\r\nContent-Type: text/plain\r\n"
-                                         "Content-Length: %d\r\n\r\n%s",
-                                         options->host, body_size, body);
+        int size;
+        if (write == 0)
+                size = snprintf(link->out, sizeof link->out, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", options->host);
+        else
+                size = snprintf(link->out, sizeof link->out,
+                                "POST /write HTTP/1.1\r\nHost: %s\r\nContent-Type: text/plain\r\n"
+                                "Content-Length: %d\r\n\r\n%s",
+                                options->host, body_size, body);
         link->out_size = (size_t)size;
         link->in_size = 0;
 }

@@ -75,8 +75,20 @@ static bool parse_name(const char *text, char *name, size_t size) {
         return true;
 }
 
-enum { OPTION_HELP = 'h', OPTION_RATE = 256, OPTION_WRITE_SHARE, OPTION_CONNECTIONS, OPTION_CONNECTIONS_MAX, OPTION_TIMEOUT,
-       OPTION_DURATION, OPTION_CLIENT, OPTION_VERIFY, OPTION_SUMMARY, OPTION_EVENTS, OPTION_PROGRESS };
+enum {
+        OPTION_HELP = 'h',
+        OPTION_RATE = 256,
+        OPTION_WRITE_SHARE,
+        OPTION_CONNECTIONS,
+        OPTION_CONNECTIONS_MAX,
+        OPTION_TIMEOUT,
+        OPTION_DURATION,
+        OPTION_CLIENT,
+        OPTION_VERIFY,
+        OPTION_SUMMARY,
+        OPTION_EVENTS,
+        OPTION_PROGRESS,
+};
 
 static const struct option option_table[] = {
         {"rate", required_argument, NULL, OPTION_RATE},
@@ -202,8 +214,8 @@ static int finish(Load *load, Error *error) {
         Verification verification;
         int r = 0, code = EX_OK;
         if (load->verify)
-                r = verify_ledger(&load->verify_address, load->verify_host, load->client.name, &load->tally, &verification,
-                                  error);
+                r = verify_ledger(&load->verify_address, load->verify_host, load->client.name, &load->tally,
+                                  &verification, error);
         bool verified = load->verify && r == 0;
         if (r < 0) {
                 fprintf(stderr, "demo-load: the ledger could not be verified: %s\n", error_text(error));
@@ -237,7 +249,10 @@ static int run(Load *load) {
 }
 
 int main(int argc, char **argv) {
-        static Load load = {.client = {.rate = 200, .write_percent = 33, .connections = 16, .connections_max = 2000,
+        static Load load = {.client = {.rate = 200,
+                                       .write_percent = 33,
+                                       .connections = 16,
+                                       .connections_max = 2000,
                                        .timeout_us = 30000000}};
         snprintf(load.client.name, sizeof load.client.name, "load-%lld", (long long)client_now_us());
         int code = parse_options(argc, argv, &load);

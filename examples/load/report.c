@@ -16,15 +16,19 @@ static const char *version_of(const Tally *tally, const Row *row) {
 }
 
 static void print_totals(FILE *file, const TallySum *sum) {
-        fprintf(file, "  \"requests\": %" PRId64 ",\n  \"failed\": %" PRId64 ",\n  \"failed_by_release\": %" PRId64 ",\n",
+        fprintf(file,
+                "  \"requests\": %" PRId64 ",\n  \"failed\": %" PRId64 ",\n  \"failed_by_release\": %" PRId64 ",\n",
                 sum->requests, sum->failed, sum->failed_by_release);
         fprintf(file, "  \"acknowledged_writes\": %" PRId64 ",\n  \"unacknowledged_writes\": %" PRId64 ",\n",
                 sum->acknowledged_writes, sum->unacknowledged_writes);
         const struct {
                 const char *key;
                 int64_t us;
-        } times[] = {{"p50_ms", sum->p50_us},   {"p90_ms", sum->p90_us},         {"p99_ms", sum->p99_us},
-                     {"p999_ms", sum->p999_us}, {"longest_ms", sum->longest_us}};
+        } times[] = {{"p50_ms", sum->p50_us},
+                     {"p90_ms", sum->p90_us},
+                     {"p99_ms", sum->p99_us},
+                     {"p999_ms", sum->p999_us},
+                     {"longest_ms", sum->longest_us}};
         for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
                 fputs("  ", file);
                 print_ms(file, times[i].key, times[i].us, ",\n");
@@ -96,8 +100,9 @@ static void print_phases(FILE *file, const Tally *tally) {
         for (unsigned phase = 0; phase <= tally->phase; phase++) {
                 TallySum sum = tally_sum(tally, 0, tally->count, (int)phase);
                 fprintf(file,
-                        "%s\n    {\"phase\": %u, \"began_us\": %" PRId64 ", \"requests\": %" PRId64 ", \"failed\": %" PRId64
-                        ", \"failed_by_release\": %" PRId64 ", \"acknowledged_writes\": %" PRId64 ", ",
+                        "%s\n    {\"phase\": %u, \"began_us\": %" PRId64 ", \"requests\": %" PRId64
+                        ", \"failed\": %" PRId64 ", \"failed_by_release\": %" PRId64
+                        ", \"acknowledged_writes\": %" PRId64 ", ",
                         phase > 0 ? "," : "", phase, tally->phase_began_us[phase], sum.requests, sum.failed,
                         sum.failed_by_release, sum.acknowledged_writes);
                 print_ms(file, "p50_ms", sum.p50_us, ", ");
@@ -111,8 +116,8 @@ static void print_phases(FILE *file, const Tally *tally) {
 static void print_row(FILE *file, const Tally *tally, const Row *row) {
         fprintf(file, "\"due_us\": %" PRId64 ", ", row->due_us);
         print_ms(file, "ms", row->latency_us, ", ");
-        fprintf(file, "\"outcome\": \"%s\", \"status\": %d, \"version\": \"%s\", \"phase\": %u}", outcome_name(row->outcome),
-                row->status, version_of(tally, row), row->phase);
+        fprintf(file, "\"outcome\": \"%s\", \"status\": %d, \"version\": \"%s\", \"phase\": %u}",
+                outcome_name(row->outcome), row->status, version_of(tally, row), row->phase);
 }
 
 static void print_failures(FILE *file, const Tally *tally) {
@@ -130,8 +135,8 @@ static void print_failures(FILE *file, const Tally *tally) {
 void report_summary(FILE *file, const ClientOptions *options, const Tally *tally, const Verification *verification) {
         TallySum sum = tally_sum(tally, 0, tally->count, -1);
         fprintf(file,
-                "{\n  \"client\": \"%s\",\n  \"url\": \"http://%s\",\n  \"rate\": %" PRId64 ",\n  \"began_us\": %" PRId64
-                ",\n  \"ended_us\": %" PRId64 ",\n",
+                "{\n  \"client\": \"%s\",\n  \"url\": \"http://%s\",\n  \"rate\": %" PRId64
+                ",\n  \"began_us\": %" PRId64 ",\n  \"ended_us\": %" PRId64 ",\n",
                 options->name, options->host, options->rate, tally->began_us, tally->ended_us);
         print_totals(file, &sum);
         print_verification(file, verification);
@@ -155,14 +160,17 @@ void report_change(FILE *file, const Tally *tally) {
 }
 
 void report_tick(FILE *file, int64_t now_us, const TickCount *count) {
-        fprintf(file, "{\"event\": \"tick\", \"t_us\": %" PRId64 ", \"requests\": %" PRId64 ", \"failed\": %" PRId64 ", ",
+        fprintf(file,
+                "{\"event\": \"tick\", \"t_us\": %" PRId64 ", \"requests\": %" PRId64 ", \"failed\": %" PRId64 ", ",
                 now_us, count->requests, count->failed);
         print_ms(file, "longest_ms", count->longest_us, "}\n");
 }
 
 void report_progress(FILE *file, const Tally *tally, int64_t now_us, const TickCount *second) {
-        const char *version = tally->change_count > 0 ? tally->versions[tally->changes[tally->change_count - 1].version] : "-";
-        fprintf(file, "%4" PRId64 " s %6" PRId64 " req/s %5" PRId64 " failed   longest %7" PRId64 ".%" PRId64 " ms   %s\n",
+        const char *version =
+                tally->change_count > 0 ? tally->versions[tally->changes[tally->change_count - 1].version] : "-";
+        fprintf(file,
+                "%4" PRId64 " s %6" PRId64 " req/s %5" PRId64 " failed   longest %7" PRId64 ".%" PRId64 " ms   %s\n",
                 (now_us - tally->began_us) / 1000000, second->requests, second->failed, second->longest_us / 1000,
                 second->longest_us % 1000 / 100, version);
 }

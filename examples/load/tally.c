@@ -5,9 +5,9 @@
 #include <string.h>
 
 static const char *const outcome_names[OUTCOME_COUNT] = {
-        [OUTCOME_PENDING] = "pending",     [OUTCOME_ANSWERED] = "answered",   [OUTCOME_STATUS] = "status",
-        [OUTCOME_REFUSED] = "refused",     [OUTCOME_RESET] = "reset",         [OUTCOME_CLOSED] = "closed",
-        [OUTCOME_TIMED_OUT] = "timed_out", [OUTCOME_GARBLED] = "garbled",     [OUTCOME_ABANDONED] = "abandoned",
+        [OUTCOME_PENDING] = "pending",     [OUTCOME_ANSWERED] = "answered", [OUTCOME_STATUS] = "status",
+        [OUTCOME_REFUSED] = "refused",     [OUTCOME_RESET] = "reset",       [OUTCOME_CLOSED] = "closed",
+        [OUTCOME_TIMED_OUT] = "timed_out", [OUTCOME_GARBLED] = "garbled",   [OUTCOME_ABANDONED] = "abandoned",
 };
 
 const char *outcome_name(Outcome outcome) {

@@ -26,7 +26,7 @@ typedef enum Outcome {
 } Outcome;
 
 typedef struct Row {
-        int64_t due_us;     /* when it was to be sent; latency counts from here, so a stall is not hidden by sending late */
+        int64_t due_us;     /* when it was to be sent; latency counts from here: sending late hides no stall */
         int64_t latency_us; /* until the whole answer, or the failure */
         int64_t number;     /* of an acknowledged write; else 0 */
         uint32_t write;     /* sequence of a write, from 1; 0: a read */
@@ -60,8 +60,10 @@ void tally_done(Tally *tally);
 
 size_t tally_add(Tally *tally, int64_t due_us, uint32_t write); /* returns the row's index; aborts without memory */
 /* Ends a row. True when this answer is the first of another release than before. */
-bool tally_end(Tally *tally, size_t index, int64_t now_us, Outcome outcome, int status, const char *version, int64_t number);
-void tally_next_phase(Tally *tally, int64_t now_us); /* rows added from now on belong to it; the last one is kept for ever */
+bool tally_end(Tally *tally, size_t index, int64_t now_us, Outcome outcome, int status, const char *version,
+               int64_t number);
+/* Rows added from now on belong to the new phase; the last one is kept for ever. */
+void tally_next_phase(Tally *tally, int64_t now_us);
 
 const char *outcome_name(Outcome outcome);
 

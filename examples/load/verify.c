@@ -23,7 +23,8 @@ static int connect_to(const struct sockaddr_in *address, const char *host, Error
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
         char request[160];
-        int size = snprintf(request, sizeof request, "GET /writes HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", host);
+        int size = snprintf(request, sizeof request, "GET /writes HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
+                            host);
         if (connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 ||
             send(fd, request, (size_t)size, MSG_NOSIGNAL) != size)
                 return error_set(error, -errno, "cannot ask http://%s/writes: %s", host, strerror(errno));
@@ -82,7 +83,8 @@ static void compare(const Write *write, Verification *verification) {
         verification->acknowledged += write->acknowledged > 0;
         verification->lost += write->acknowledged > 0 && write->copies == 0;
         verification->duplicated += write->copies > 1;
-        verification->misnumbered += write->acknowledged > 0 && write->copies == 1 && write->stored != write->acknowledged;
+        verification->misnumbered +=
+                write->acknowledged > 0 && write->copies == 1 && write->stored != write->acknowledged;
         verification->unacknowledged_stored += write->acknowledged == 0 && write->copies > 0;
 }
 
@@ -96,8 +98,10 @@ int verify_ledger(const struct sockaddr_in *address, const char *host, const cha
                 return error_set(error, -ENOMEM, "out of memory");
         for (size_t i = 0; i < tally->count; i++) {
                 const Row *row = &tally->rows[i];
-                if (row->write != 0 && row->outcome == OUTCOME_ANSWERED)
-                        writes[row->write - 1].acknowledged = row->number > 0 ? row->number : INT64_MAX; /* 200 without a number: misnumbered */
+                if (row->write == 0 || row->outcome != OUTCOME_ANSWERED)
+                        continue;
+                /* a 200 without a number is a promise too: it will not match what is stored */
+                writes[row->write - 1].acknowledged = row->number > 0 ? row->number : INT64_MAX;
         }
         int r = read_stored(address, host, client, writes, count, error);
         if (r < 0)

@@ -7,11 +7,11 @@
 #include <netinet/in.h>
 
 typedef struct Verification {
-        int64_t stored;       /* writes of this client that the service has */
-        int64_t acknowledged; /* writes it has told us it has */
-        int64_t lost;         /* acknowledged, not stored */
-        int64_t duplicated;   /* stored more than once */
-        int64_t misnumbered;  /* stored under another number than was acknowledged */
+        int64_t stored;                /* writes of this client that the service has */
+        int64_t acknowledged;          /* writes it has told us it has */
+        int64_t lost;                  /* acknowledged, not stored */
+        int64_t duplicated;            /* stored more than once */
+        int64_t misnumbered;           /* stored under another number than was acknowledged */
         int64_t unacknowledged_stored; /* stored though the client was told nothing, or a failure: allowed */
 } Verification;
 

@@ -103,7 +103,8 @@ int request_parse(const char *buffer, size_t size, Request *ret_request) {
         const char *line = buffer;
         while (line <= head_end) {
                 const char *end = memmem(line, (size_t)(head_end + 2 - line), "\r\n", 2);
-                int status = line == buffer ? parse_request_line(line, end, &request) : parse_header(line, end, &request);
+                int status =
+                        line == buffer ? parse_request_line(line, end, &request) : parse_header(line, end, &request);
                 if (status != 0)
                         return status;
                 line = end + 2;
@@ -121,10 +122,10 @@ int request_parse(const char *buffer, size_t size, Request *ret_request) {
 
 size_t response_head(char *out, size_t size, int status, const char *type, size_t body_size, const char *version,
                      bool keep_alive) {
-        int length = snprintf(out, size,
-                              "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nX-Version: %s\r\n"
-                              "Cache-Control: no-store\r\nConnection: %s\r\n\r\n",
-                              status, status_words(status), type, body_size, version,
-                              keep_alive ? "keep-alive" : "close");
+        int length =
+                snprintf(out, size,
+                         "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nX-Version: %s\r\n"
+                         "Cache-Control: no-store\r\nConnection: %s\r\n\r\n",
+                         status, status_words(status), type, body_size, version, keep_alive ? "keep-alive" : "close");
         return length > 0 && (size_t)length < size ? (size_t)length : 0;
 }

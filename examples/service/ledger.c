@@ -43,8 +43,8 @@ static int repair(Ledger *ledger, const char *path, Error *error) {
         if (!end && from == 0 && size < LEDGER_LINE_MAX)
                 end = tail - 1; /* not one whole line yet */
         if (!end)
-                return error_set(error, -EBADMSG, "%s: its last %zu bytes hold no whole line; move it away or restore it",
-                                 path, size);
+                return error_set(error, -EBADMSG,
+                                 "%s: its last %zu bytes hold no whole line; move it away or restore it", path, size);
         size_t whole = (size_t)(end + 1 - tail);
         if (whole > 0) {
                 const char *before = memrchr(tail, '\n', whole - 1);
@@ -54,8 +54,9 @@ static int repair(Ledger *ledger, const char *path, Error *error) {
                 errno = 0;
                 ledger->last_committed = strtoll(line, &number_end, 10);
                 if (errno != 0 || number_end == line || *number_end != ' ' || ledger->last_committed <= 0)
-                        return error_set(error, -EBADMSG, "%s: the last whole line is no numbered write; move it away or "
-                                                          "restore it",
+                        return error_set(error, -EBADMSG,
+                                         "%s: the last whole line is no numbered write; move it away or "
+                                         "restore it",
                                          path);
         }
         ledger->last_appended = ledger->last_committed;
@@ -63,7 +64,8 @@ static int repair(Ledger *ledger, const char *path, Error *error) {
         if (ledger->committed == st.st_size)
                 return 0;
         if (ftruncate(ledger->fd, ledger->committed) < 0 || fdatasync(ledger->fd) < 0)
-                return error_set(error, -errno, "cannot drop the incomplete last line of %s: %s", path, strerror(errno));
+                return error_set(error, -errno, "cannot drop the incomplete last line of %s: %s", path,
+                                 strerror(errno));
         return 0;
 }
 
@@ -122,7 +124,8 @@ int ledger_append(Ledger *ledger, const char *id, size_t size, int64_t *ret_numb
         if (ledger->pending + LEDGER_LINE_MAX > sizeof ledger->batch)
                 return error_set(error, -ENOBUFS, "too many writes at once");
         int64_t number = ledger->last_appended + 1;
-        int length = snprintf(ledger->batch + ledger->pending, LEDGER_LINE_MAX, "%" PRId64 " %.*s\n", number, (int)size, id);
+        int length =
+                snprintf(ledger->batch + ledger->pending, LEDGER_LINE_MAX, "%" PRId64 " %.*s\n", number, (int)size, id);
         ledger->pending += (size_t)length;
         ledger->last_appended = number;
         *ret_number = number;

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LEDGER_ID_MAX 72    /* "<client> <sequence>" */
-#define LEDGER_LINE_MAX 96  /* an id, a number of 20 digits, a blank, the line's end */
+#define LEDGER_ID_MAX 72   /* "<client> <sequence>" */
+#define LEDGER_LINE_MAX 96 /* an id, a number of 20 digits, a blank, the line's end */
 #define LEDGER_BATCH_MAX 4096
 
 typedef struct Ledger {

@@ -49,12 +49,10 @@ typedef struct Options {
 
 /* Returns -1 when there is something to do, else the exit code. */
 static int parse_options(int argc, char **argv, Options *options) {
-        static const struct option table[] = {{"config", required_argument, NULL, 'c'},
-                                              {"listen", required_argument, NULL, 'l'},
-                                              {"data", required_argument, NULL, 'd'},
-                                              {"label", required_argument, NULL, 'v'},
-                                              {"help", no_argument, NULL, 'h'},
-                                              {NULL, 0, NULL, 0}};
+        static const struct option table[] = {
+                {"config", required_argument, NULL, 'c'}, {"listen", required_argument, NULL, 'l'},
+                {"data", required_argument, NULL, 'd'},   {"label", required_argument, NULL, 'v'},
+                {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
         for (int option; (option = getopt_long(argc, argv, "h", table, NULL)) != -1;) {
                 switch (option) {
                 case 'c':

@@ -9,10 +9,9 @@ static const struct {
         int64_t limit_us;
         const char *text;
 } bounds[METRICS_BUCKETS] = {
-        {1000, "0.001"},   {2500, "0.0025"},  {5000, "0.005"},   {10000, "0.01"},
-        {25000, "0.025"},  {50000, "0.05"},   {75000, "0.075"},  {100000, "0.1"},
-        {150000, "0.15"},  {250000, "0.25"},  {500000, "0.5"},   {1000000, "1.0"},
-        {2500000, "2.5"},  {5000000, "5.0"},  {10000000, "10.0"}, {INT64_MAX, "+Inf"},
+        {1000, "0.001"},  {2500, "0.0025"}, {5000, "0.005"},    {10000, "0.01"},     {25000, "0.025"}, {50000, "0.05"},
+        {75000, "0.075"}, {100000, "0.1"},  {150000, "0.15"},   {250000, "0.25"},    {500000, "0.5"},  {1000000, "1.0"},
+        {2500000, "2.5"}, {5000000, "5.0"}, {10000000, "10.0"}, {INT64_MAX, "+Inf"},
 };
 
 void metrics_count(ServiceMetrics *metrics, int status, int64_t duration_us) {
@@ -36,7 +35,8 @@ size_t metrics_print(const ServiceMetrics *metrics, const char *version, char *o
                 version);
         for (unsigned status = 0; status < ARRAY_SIZE(metrics->by_status); status++)
                 if (metrics->by_status[status] > 0 || status == 200)
-                        fprintf(file, "http_requests_total{code=\"%u\"} %" PRId64 "\n", status, metrics->by_status[status]);
+                        fprintf(file, "http_requests_total{code=\"%u\"} %" PRId64 "\n", status,
+                                metrics->by_status[status]);
         fprintf(file, "# TYPE http_request_duration_seconds histogram\n# UNIT http_request_duration_seconds seconds\n"
                       "# HELP http_request_duration_seconds From the whole request read to the answer written.\n");
         int64_t below = 0;

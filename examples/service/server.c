@@ -157,8 +157,8 @@ static void begin_answer(Connection *connection, int status, const char *type, s
         connection->status = status;
         connection->state = CONNECTION_WRITING;
         connection->out_at = 0;
-        connection->out_size = response_head(connection->out, sizeof connection->out, status, type, size, server->version,
-                                             connection->request.keep_alive && !server->stopping);
+        connection->out_size = response_head(connection->out, sizeof connection->out, status, type, size,
+                                             server->version, connection->request.keep_alive && !server->stopping);
 }
 
 void connection_answer(Connection *connection, int status, const char *type, const char *body, size_t size) {
@@ -249,8 +249,8 @@ static void on_connection(Connection *connection, uint32_t events) {
         if (connection->state == CONNECTION_READING && (events & EPOLLIN))
                 connection_read(connection);
         /* nobody is there any more to be answered */
-        if ((events & (EPOLLERR | EPOLLHUP)) ||
-            ((events & EPOLLRDHUP) && (connection->state == CONNECTION_DELAYED || connection->state == CONNECTION_HUNG)))
+        if ((events & (EPOLLERR | EPOLLHUP)) || ((events & EPOLLRDHUP) && (connection->state == CONNECTION_DELAYED ||
+                                                                           connection->state == CONNECTION_HUNG)))
                 connection_close(connection);
 }
 
@@ -260,7 +260,8 @@ static void adopt(Server *server, int fd) {
                 close(fd);
                 return;
         }
-        *connection = (Connection){.server = server, .fd = fd, .file = -1, .next = server->connections, .interest = EPOLLIN};
+        *connection =
+                (Connection){.server = server, .fd = fd, .file = -1, .next = server->connections, .interest = EPOLLIN};
         if (server->connections)
                 server->connections->previous = connection;
         server->connections = connection;
@@ -393,7 +394,8 @@ static int parse_address(const char *text, struct sockaddr_in *ret_address, Erro
         *ret_address = (struct sockaddr_in){.sin_family = AF_INET};
         if (sscanf(text, "%63[0-9.]:%5u%n", host, &port, &end) != 2 || text[end] != '\0' || port == 0 || port > 65535 ||
             inet_pton(AF_INET, host, &ret_address->sin_addr) != 1)
-                return error_set(error, -EINVAL, "listen is '%s'; allowed is ADDRESS:PORT, such as 127.0.0.1:9001", text);
+                return error_set(error, -EINVAL, "listen is '%s'; allowed is ADDRESS:PORT, such as 127.0.0.1:9001",
+                                 text);
         ret_address->sin_port = htons((uint16_t)port);
         return 0;
 }
@@ -445,8 +447,14 @@ int server_new(const char *listen, const char *version, const ServerHooks *hooks
                 close(listener);
                 return error_set(error, -ENOMEM, "out of memory");
         }
-        *server = (Server){.hooks = hooks, .userdata = userdata, .version = version, .epoll = -1, .listener = listener,
-                           .timer = -1, .signals = -1, .accepting = true};
+        *server = (Server){.hooks = hooks,
+                           .userdata = userdata,
+                           .version = version,
+                           .epoll = -1,
+                           .listener = listener,
+                           .timer = -1,
+                           .signals = -1,
+                           .accepting = true};
         int r = open_descriptors(server, error);
         if (r < 0) {
                 server_free(server);

@@ -17,7 +17,8 @@ typedef struct ServerHooks {
         void (*request)(void *userdata, Connection *connection, const Request *request);
         void (*resumed)(void *userdata, Connection *connection, const Request *request); /* its delay has passed */
         void (*answered)(void *userdata, Connection *connection, int status, int64_t duration_us);
-        void (*batch_end)(void *userdata); /* all that was ready has been handled: commit, and answer who waits for that */
+        void (*batch_end)(
+                void *userdata); /* all that was ready has been handled: commit, and answer who waits for that */
         void (*signalled)(void *userdata, int signal);
         void (*alarm)(void *userdata);
 } ServerHooks;

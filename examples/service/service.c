@@ -96,12 +96,9 @@ typedef struct Route {
 } Route;
 
 static const Route routes[] = {
-        {"GET", "/", ROUTE_CLIENT, get_root, NULL},
-        {"POST", "/write", ROUTE_CLIENT, NULL, post_write},
-        {"GET", "/writes", 0, get_writes, NULL},
-        {"GET", "/health", 0, get_health, NULL},
-        {"GET", "/api/v3/health", 0, get_health, NULL},
-        {"GET", "/metrics", 0, get_metrics, NULL},
+        {"GET", "/", ROUTE_CLIENT, get_root, NULL},     {"POST", "/write", ROUTE_CLIENT, NULL, post_write},
+        {"GET", "/writes", 0, get_writes, NULL},        {"GET", "/health", 0, get_health, NULL},
+        {"GET", "/api/v3/health", 0, get_health, NULL}, {"GET", "/metrics", 0, get_metrics, NULL},
 };
 
 static const Route *route_find(const Request *request, bool *ret_path_known) {
@@ -149,8 +146,8 @@ static void on_request(void *userdata, Connection *connection, const Request *re
                 fault = fault_next(&service->settings, &service->faults, server_now_us());
         if (fault.crash)
                 crash("crash_on_request");
-        connection_note(connection, (fault.error ? NOTE_ERROR : 0) |
-                                            (route && (route->kind & ROUTE_CLIENT) ? NOTE_CLIENT : 0));
+        connection_note(connection,
+                        (fault.error ? NOTE_ERROR : 0) | (route && (route->kind & ROUTE_CLIENT) ? NOTE_CLIENT : 0));
         if (fault.hang || service->settings.hang)
                 connection_hang(connection);
         else if (fault.latency_us > 0)

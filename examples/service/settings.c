@@ -15,9 +15,12 @@ typedef struct Row {
         int64_t min, max;    /* of a number */
 } Row;
 
-#define TEXT(name) {#name, ROW_TEXT, offsetof(ServiceSettings, name), sizeof((ServiceSettings *)0)->name, 0, 0}
-#define NUMBER(name, min, max) {#name, ROW_NUMBER, offsetof(ServiceSettings, name), 0, min, max}
-#define SWITCH(name) {#name, ROW_SWITCH, offsetof(ServiceSettings, name), 0, 0, 0}
+#define TEXT(name)                                                                                                     \
+        { #name, ROW_TEXT, offsetof(ServiceSettings, name), sizeof((ServiceSettings *)0)->name, 0, 0 }
+#define NUMBER(name, min, max)                                                                                         \
+        { #name, ROW_NUMBER, offsetof(ServiceSettings, name), 0, min, max }
+#define SWITCH(name)                                                                                                   \
+        { #name, ROW_SWITCH, offsetof(ServiceSettings, name), 0, 0, 0 }
 #define DAY_MS INT64_C(86400000)
 
 static const Row rows[] = {
@@ -52,8 +55,8 @@ static int set_number(const Row *row, const char *value, int64_t *number, Error 
         errno = 0;
         long long parsed = strtoll(value, &end, 10);
         if (errno != 0 || end == value || *end != '\0' || parsed < row->min || parsed > row->max)
-                return error_set(error, -EINVAL, "%s is '%s'; allowed is a whole number from %lld to %lld", row->key, value,
-                                 (long long)row->min, (long long)row->max);
+                return error_set(error, -EINVAL, "%s is '%s'; allowed is a whole number from %lld to %lld", row->key,
+                                 value, (long long)row->min, (long long)row->max);
         *number = parsed;
         return 0;
 }
@@ -63,7 +66,8 @@ static int set_value(const Row *row, const char *value, ServiceSettings *setting
         switch (row->type) {
         case ROW_TEXT:
                 if (value[0] == '\0' || strlen(value) >= row->size)
-                        return error_set(error, -EINVAL, "%s needs a text of 1 to %zu characters", row->key, row->size - 1);
+                        return error_set(error, -EINVAL, "%s needs a text of 1 to %zu characters", row->key,
+                                         row->size - 1);
                 memcpy(field, value, strlen(value) + 1);
                 return 0;
         case ROW_NUMBER:

@@ -251,6 +251,8 @@ static int start_listening(Edge *edge, Error *error) {
                 return error_set(error, -errno, "edge: cannot listen on %s for HAProxy's log: %s%s", edge->listen, strerror(errno),
                                  errno == EADDRINUSE ? " (another controller? `ss -ltnp` names the process)" : "");
         r = sd_event_add_io(edge->context.event, &edge->listener, edge->listen_fd, EPOLLIN, on_accept, edge);
+        if (r >= 0) /* out of descriptors, or knocked at by somebody without end: neither may take the loop */
+                r = sd_event_source_set_ratelimit(edge->listener, 1 * USEC_PER_SEC, 64);
         return r < 0 ? error_set(error, r, "edge: cannot watch %s: %s", edge->listen, strerror(-r)) : 0;
 }
 

@@ -9,6 +9,7 @@
 #define RETRY_US (20 * USEC_PER_MSEC)
 #define ASK_MAX_US (1000 * USEC_PER_MSEC)
 #define ABSENT_MAX_US (2 * USEC_PER_SEC) /* an HAProxy that was never there isn't waited for longer */
+#define CUT_MARGIN_US (100 * USEC_PER_MSEC)
 #define EMPTY_READS 2                    /* one could fall between two requests of a connection */
 #define COMMANDS_MAX 8192
 
@@ -18,6 +19,7 @@ typedef struct Drain {
         HaproxyHold hold;
         LineCall *call;
         sd_event_source *timer;
+        void (*next)(struct Drain *drain);    /* what the timer does */
         int64_t begun_us, cut_us, give_up_us; /* moments */
         bool reached;                         /* HAProxy has answered at least once */
         unsigned empty_reads;
@@ -37,6 +39,18 @@ static void drain_destroy(Op *op) {
         free(drain);
 }
 
+static int on_timer(UNUSED sd_event_source *source, UNUSED uint64_t usec, void *userdata) {
+        Drain *drain = userdata;
+        drain->next(drain);
+        return 0;
+}
+
+static void drain_later(Drain *drain, int64_t in_us, void (*next)(Drain *drain)) {
+        drain->next = next;
+        (void)sd_event_source_set_time_relative(drain->timer, (uint64_t)in_us);
+        (void)sd_event_source_set_enabled(drain->timer, SD_EVENT_ONESHOT);
+}
+
 static int64_t ask_budget(const Drain *drain) {
         int64_t left_us = drain->give_up_us - haproxy_mono_us(drain->haproxy);
         if (left_us > ASK_MAX_US)
@@ -48,17 +62,13 @@ static int64_t ask_budget(const Drain *drain) {
 static void drain_trouble(Drain *drain, const Error *error) {
         int64_t now_us = haproxy_mono_us(drain->haproxy);
         bool absent_too_long = !drain->reached && error->code != -ETIMEDOUT && now_us - drain->begun_us > ABSENT_MAX_US;
-        if (!haproxy_may_return(error->code) || absent_too_long || now_us + RETRY_US >= drain->give_up_us) {
-                OpResult result = {.status = error->code == -ETIMEDOUT ? OP_TIMED_OUT : OP_FAILED, .error = *error};
-                op_complete(&drain->op, &result);
+        if (haproxy_may_return(error->code) && !absent_too_long && now_us + RETRY_US < drain->give_up_us) {
+                drain->empty_reads = 0;
+                drain_later(drain, RETRY_US, drain_hold);
                 return;
         }
-        drain->reached = drain->reached || drain->haproxy->held;
-        (void)sd_event_source_set_userdata(drain->timer, drain);
-        (void)sd_event_source_set_time_relative(drain->timer, (uint64_t)RETRY_US);
-        (void)sd_event_source_set_enabled(drain->timer, SD_EVENT_ONESHOT);
-        drain->empty_reads = 0;
-        drain->hold.call = NULL;
+        OpResult result = {.status = error->code == -ETIMEDOUT ? OP_TIMED_OUT : OP_FAILED, .error = *error};
+        op_complete(&drain->op, &result);
 }
 
 static void drain_done(Drain *drain, const HaproxyView *view) {
@@ -99,7 +109,7 @@ static void drain_cut(Drain *drain, const HaproxyView *view) {
         int r = 0;
         if (!drain->cut)
                 drain->given_up = haproxy_in_flight(haproxy, &view->backend);
-        drain->cut = true;
+        drain->cut = true; /* what HAProxy has not closed by the next look is shut again, but counted once */
         for (unsigned i = 0; i < view->backend.count && r == 0; i++) {
                 const HaproxyServer *server = &view->backend.servers[i];
                 if (haproxy_is_ours(haproxy, server->name) && server->in_flight > 0)
@@ -112,6 +122,12 @@ static void drain_cut(Drain *drain, const HaproxyView *view) {
         r = haproxy_ask(haproxy, line, ask_budget(drain), on_cut, drain, &drain->call, &error);
         if (r < 0)
                 drain_trouble(drain, &error);
+}
+
+/* While others are parked, what is in flight has until `park_cut`; with nobody waiting, until the budget is nearly spent. */
+static int64_t cut_moment(const Drain *drain) {
+        int64_t last_us = drain->give_up_us - CUT_MARGIN_US;
+        return drain->haproxy->plain || drain->cut_us > last_us ? last_us : drain->cut_us;
 }
 
 static void on_polled(void *userdata, const LineAnswer *answer) {
@@ -128,12 +144,10 @@ static void on_polled(void *userdata, const LineAnswer *answer) {
         drain->empty_reads = haproxy_in_flight(haproxy, &view.backend) == 0 ? drain->empty_reads + 1 : 0;
         if (drain->empty_reads >= EMPTY_READS || (drain->cut && now_us >= drain->give_up_us))
                 drain_done(drain, &view);
-        else if (drain->empty_reads == 0 && now_us >= drain->cut_us)
+        else if (drain->empty_reads == 0 && now_us >= cut_moment(drain))
                 drain_cut(drain, &view);
-        else {
-                (void)sd_event_source_set_time_relative(drain->timer, (uint64_t)POLL_US);
-                (void)sd_event_source_set_enabled(drain->timer, SD_EVENT_ONESHOT);
-        }
+        else
+                drain_later(drain, POLL_US, drain_poll);
         haproxy_view_done(&view);
 }
 
@@ -164,4 +178,30 @@ static void drain_hold(Drain *drain) {
         Error error = {0};
         if (haproxy_hold_begin(&drain->hold, drain->haproxy, ask_budget(drain), on_held, drain, &error) < 0)
                 drain_trouble(drain, &error);
+}
+
+int haproxy_drain(void *self, int64_t park_cut_us, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error) {
+        Haproxy *haproxy = self;
+        Drain *drain = calloc(1, sizeof *drain);
+        if (!drain)
+                return error_set(error, -ENOMEM, "HAProxy: out of memory");
+        drain->haproxy = haproxy;
+        drain->begun_us = haproxy_mono_us(haproxy);
+        drain->cut_us = drain->begun_us + park_cut_us;
+        drain->give_up_us = drain->begun_us + budget_us - budget_us / 20; /* before the Op's own time-out, which can't say why */
+        int r = op_begin(&drain->op, haproxy->context.event, "HAProxy drain", budget_us, callback, userdata, drain_destroy);
+        if (r >= 0)
+                r = sd_event_add_time(haproxy->context.event, &drain->timer, CLOCK_BOOTTIME, 0, 1, on_timer, drain);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(drain->timer, SD_EVENT_OFF);
+        if (r < 0)
+                error_set(error, r, "HAProxy: cannot begin to drain: %s", strerror(-r));
+        else
+                r = haproxy_hold_begin(&drain->hold, haproxy, ask_budget(drain), on_held, drain, error);
+        if (r < 0) {
+                op_cancel(&drain->op);
+                return r;
+        }
+        *ret_op = &drain->op;
+        return 0;
 }

@@ -13,9 +13,7 @@
 #include "base/macros.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #define HELPER_PREFIX "novacron-rollback-"
 
@@ -25,6 +23,7 @@ typedef struct EnableRequest {
         SystemdRequest request;
         UnitSet sets[PHASE_COUNT]; /* full names */
         EnablePhase phase;
+        unsigned at; /* the unit of that phase's set; one call each, so that one that is gone doesn't keep the others back */
         bool without_install; /* a unit to be enabled has no [Install] section */
         sd_bus *connection;
         sd_bus_slot *call;
@@ -55,7 +54,11 @@ static void list_names(const UnitSet *set, char *buffer, size_t size) {
                 used += (size_t)snprintf(buffer + used, size - used, "%s%s", i ? " " : "", set->names[i]);
 }
 
-static int run_phase(EnableRequest *self);
+static int change_unit(EnableRequest *self);
+
+static const char *unit_now(const EnableRequest *self) {
+        return self->sets[self->phase].names[self->at];
+}
 
 static void finish(EnableRequest *self) {
         char detail[DETAIL_MAX + 64], names[DETAIL_MAX];
@@ -65,9 +68,9 @@ static void finish(EnableRequest *self) {
         op_succeed(&self->request.op, detail);
 }
 
-static void next_phase(EnableRequest *self) {
-        self->phase++;
-        int r = run_phase(self);
+static void next_unit(EnableRequest *self) {
+        self->at++;
+        int r = change_unit(self);
         if (r < 0)
                 systemd_request_retry(&self->request, strerror(-r));
 }
@@ -78,34 +81,26 @@ static void on_helper(void *userdata, const OpResult *result) {
         EnableRequest *self = userdata;
         self->helper = NULL;
         if (result->status == OP_DONE)
-                next_phase(self);
+                next_unit(self);
         else
                 systemd_request_fail(&self->request, &self->denied);
 }
 
 /* "novacron-rollback-enable@novacron-dwcp-v2.service" for novacron-dwcp-v2.service */
-static int helper_units(const UnitSet *set, const char *verb, UnitSet *ret_units) {
-        UnitSet units = {.count = set->count};
-        for (unsigned i = 0; i < set->count; i++) {
-                size_t length = strlen(set->names[i]);
-                if (length > 8 && strcmp(set->names[i] + length - 8, ".service") == 0)
-                        length -= 8;
-                int n = snprintf(units.names[i], UNIT_NAME_MAX, HELPER_PREFIX "%s@%.*s.service", verb, (int)length, set->names[i]);
-                if (n < 0 || n >= UNIT_NAME_MAX)
-                        return -ENAMETOOLONG;
-        }
-        *ret_units = units;
-        return 0;
+static int helper_unit(const char *unit, const char *verb, UnitSet *ret_units) {
+        size_t length = strlen(unit);
+        if (length > 8 && strcmp(unit + length - 8, ".service") == 0)
+                length -= 8;
+        ret_units->count = 1;
+        int n = snprintf(ret_units->names[0], UNIT_NAME_MAX, HELPER_PREFIX "%s@%.*s.service", verb, (int)length, unit);
+        return n < 0 || n >= UNIT_NAME_MAX ? -ENAMETOOLONG : 0;
 }
 
 static void try_helper(EnableRequest *self) {
-        UnitSet units;
-        char names[DETAIL_MAX];
-        const UnitSet *set = &self->sets[self->phase];
-        list_names(set, names, sizeof names);
-        systemd_explain_denial(verbs[self->phase], names, &self->denied);
+        UnitSet units = {0};
+        systemd_explain_denial(verbs[self->phase], unit_now(self), &self->denied);
         int64_t left = self->end_mono - now_mono(self);
-        int r = helper_units(set, verbs[self->phase], &units);
+        int r = helper_unit(unit_now(self), verbs[self->phase], &units);
         if (r == 0)
                 r = systemd_jobs_begin(self->request.bus, JOBS_RUN, &units, left > 1 ? left : 1, on_helper, self, &self->helper, NULL);
         if (r < 0)
@@ -114,57 +109,52 @@ static void try_helper(EnableRequest *self) {
 
 /* ---- for who may ---- */
 
+static bool is_gone(const sd_bus_error *bus_error) {
+        return systemd_error_is_no_unit(bus_error) || sd_bus_error_has_name(bus_error, SD_BUS_ERROR_FILE_NOT_FOUND);
+}
+
 static int on_changed(sd_bus_message *message, void *userdata, UNUSED sd_bus_error *ret_error) {
         EnableRequest *self = userdata;
         const sd_bus_error *bus_error = sd_bus_message_get_error(message);
         int has_install = 1;
         if (bus_error && systemd_error_is_denied(bus_error)) {
                 try_helper(self);
-        } else if (bus_error) {
-                char names[DETAIL_MAX];
-                list_names(&self->sets[self->phase], names, sizeof names);
-                systemd_request_refused(&self->request, verbs[self->phase], names, bus_error);
+        } else if (bus_error && !(self->phase == PHASE_DISABLE && is_gone(bus_error))) {
+                systemd_request_refused(&self->request, verbs[self->phase], unit_now(self), bus_error);
         } else {
                 if (self->phase == PHASE_ENABLE && sd_bus_message_read(message, "b", &has_install) >= 0)
-                        self->without_install = !has_install;
-                next_phase(self);
+                        self->without_install |= !has_install;
+                next_unit(self);
         }
         return 0;
 }
 
-static int append_names(sd_bus_message *message, const UnitSet *set) {
-        int r = sd_bus_message_open_container(message, 'a', "s");
-        for (unsigned i = 0; r >= 0 && i < set->count; i++)
-                r = sd_bus_message_append(message, "s", set->names[i]);
-        return r < 0 ? r : sd_bus_message_close_container(message);
-}
-
-static int run_phase(EnableRequest *self) {
-        while (self->phase < PHASE_COUNT && self->sets[self->phase].count == 0)
+/* The unit at the cursor, or the end. */
+static int change_unit(EnableRequest *self) {
+        while (self->phase < PHASE_COUNT && self->at >= self->sets[self->phase].count) {
                 self->phase++;
+                self->at = 0;
+        }
         if (self->phase == PHASE_COUNT) {
                 finish(self);
                 return 0;
         }
-        sd_bus_message *call = NULL;
-        int r = sd_bus_message_new_method_call(self->connection, &call, SYSTEMD_SERVICE, SYSTEMD_OBJECT, SYSTEMD_MANAGER,
-                                               self->phase == PHASE_ENABLE ? "EnableUnitFiles" : "DisableUnitFiles");
-        if (r >= 0)
-                r = append_names(call, &self->sets[self->phase]);
-        if (r >= 0) /* not for this boot only; replace links that lead elsewhere */
-                r = self->phase == PHASE_ENABLE ? sd_bus_message_append(call, "bb", 0, 1) : sd_bus_message_append(call, "b", 0);
+        const char *unit = unit_now(self);
         self->call = sd_bus_slot_unref(self->call);
-        if (r >= 0)
-                r = sd_bus_call_async(self->connection, &self->call, call, on_changed, self, 0);
-        sd_bus_message_unref(call);
-        return r;
+        if (self->phase == PHASE_ENABLE) /* not for this boot only; replace links that lead elsewhere */
+                return sd_bus_call_method_async(self->connection, &self->call, SYSTEMD_SERVICE, SYSTEMD_OBJECT, SYSTEMD_MANAGER, "EnableUnitFiles", on_changed,
+                                                self, "asbb", 1, unit, false, true);
+        return sd_bus_call_method_async(self->connection, &self->call, SYSTEMD_SERVICE, SYSTEMD_OBJECT, SYSTEMD_MANAGER, "DisableUnitFiles", on_changed, self,
+                                        "asb", 1, unit, false);
 }
 
 static int enable_attempt(SystemdRequest *request, sd_bus *bus, Error *error) {
         EnableRequest *self = (EnableRequest *)request;
         self->connection = sd_bus_ref(bus);
         self->phase = PHASE_ENABLE;
-        int r = run_phase(self);
+        self->at = 0;
+        self->without_install = false;
+        int r = change_unit(self);
         return r < 0 ? error_set(error, r, "%s: cannot ask systemd: %s", request->subject, strerror(-r)) : 0;
 }
 

@@ -120,8 +120,17 @@ static Verdict judge(JobsGoal goal, const UnitJob *job, const UnitStatus *unit, 
         }
 }
 
+/* Killed by us it ends as "failed", which would look like a crash for as long as it is loaded. */
+static void forgive_kill(JobsRequest *self, const UnitStatus *unit) {
+        if (unit->exec_code == CLD_KILLED && unit->exec_status == SIGKILL)
+                (void)sd_bus_call_method_async(self->connection, NULL, SYSTEMD_SERVICE, SYSTEMD_OBJECT, SYSTEMD_MANAGER, "ResetFailedUnit", NULL, NULL, "s",
+                                               unit->name);
+}
+
 static void succeed(JobsRequest *self, const UnitStatus *units) {
         UnitsState state;
+        for (unsigned i = 0; i < self->count && self->goal == JOBS_KILL; i++)
+                forgive_kill(self, &units[i]);
         units_summarize(units, self->count, &state);
         op_succeed(&self->request.op, state.detail);
 }

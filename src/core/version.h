@@ -1,5 +1,5 @@
 /* Versions, before they become a path or a unit name: ^v?[0-9]+(\.[0-9]+){2}(-[0-9A-Za-z.]+)?$ and shorter than VERSION_MAX.
- * Nothing that passes can leave its directory or inject anything: no slash, no space, no "..". */
+ * Nothing that passes can leave its directory or inject anything: it has no slash, no space, and begins with a digit or "v". */
 #pragma once
 
 #include <stdbool.h>

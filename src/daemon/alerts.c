@@ -1,5 +1,6 @@
 /* What a person should know. An alert stands until its cause is gone; it is logged, journalled, told to whoever listens, and given to
  * the operator's command, once. */
+#include "api/wire.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/controller.h"
@@ -48,8 +49,8 @@ static void tell(Controller *controller, const Alert *alert) {
         if (controller->journal && journal_add_alert(controller->journal, alert->since_wall, alert->source, alert->message, &error) < 0)
                 log_warn("the alert could not be journalled: %s", error_text(&error));
         controller_tell(controller, "alert",
-                        json_pack("{s:s, s:s, s:s}", "since", clock_format_rfc3339(alert->since_wall, time, sizeof time), "source",
-                                  alert->source, "message", alert->message));
+                        json_pack("{s:s, s:s, s:o}", "since", clock_format_rfc3339(alert->since_wall, time, sizeof time), "source",
+                                  alert->source, "message", wire_text(alert->message)));
         run_command(controller, alert->message);
 }
 

@@ -24,31 +24,63 @@ void controller_tell(Controller *controller, const char *type, json_t *event) {
         json_decref(event);
 }
 
-void controller_tell_run(Controller *controller, const Run *run) {
+json_t *controller_run_json(Controller *controller, const Run *run) {
         char verdict[32] = "";
         Error error = {0};
         if (controller->journal && run->id > 0)
                 (void)journal_validation(controller->journal, run->id, verdict, sizeof verdict, NULL, &error);
-        controller_tell(controller, "run", wire_run(run, verdict[0] ? verdict : NULL));
+        return wire_run(run, verdict[0] ? verdict : NULL);
+}
+
+void controller_tell_run(Controller *controller, const Run *run) {
+        controller_tell(controller, "run", controller_run_json(controller, run));
 }
 
 /* ---- the runner's hooks ---- */
 
-static void log_progress(const Run *run) {
-        const StepRecord *record = run_record(run, run->cursor);
-        char id[24];
-        snprintf(id, sizeof id, "%lld", (long long)run->id);
-        const LogField fields[] = {{"run", id}, {"phase", run_phase_name(run->phase)}, {"step", step_key(run->cursor)}, {NULL, NULL}};
-        bool recovery = run->phase == RUN_UNDO || run->phase == RUN_RECOVERY || run->phase == RUN_SETTLE;
-        if (run_ended(run))
-                log_event(LEVEL_INFO, fields, "ended: %s", run_outcome_name(run->outcome));
+static void log_step(const Run *run, StepId id, const StepRecord *record, bool recovery) {
+        char number[24];
+        snprintf(number, sizeof number, "%lld", (long long)run->id);
+        const LogField fields[] = {{"run", number}, {"phase", run_phase_name(run->phase)}, {"step", step_key(id)}, {NULL, NULL}};
+        const char *title = step_title(id, run->plan.kind, recovery);
+        double budget_s = (double)run->plan.steps[id].budget_us / (double)USEC_PER_SEC;
+        double took_s = (double)(record->ended_wall - record->started_wall) / (double)USEC_PER_SEC;
+        if (record->state == STEP_ACTING)
+                log_event(LEVEL_INFO, fields, "step %d/8 %s: begins (attempt %u, budget %g s)", (int)id, title, record->attempt, budget_s);
+        else if (record->state == STEP_SKIPPED)
+                log_event(LEVEL_INFO, fields, "step %d/8 %s: skipped: %s", (int)id, title, record->detail);
         else
-                log_event(LEVEL_INFO, fields, "%s: %s%s%s", step_title(run->cursor, run->plan.kind, recovery), step_state_name(record->state),
-                          record->detail[0] ? ": " : "", record->detail);
+                log_event(record->state == STEP_DONE ? LEVEL_INFO : LEVEL_WARN, fields, "step %d/8 %s: %s in %.3f s%s%s", (int)id, title,
+                          step_state_name(record->state), took_s, record->detail[0] ? ": " : "", record->detail);
+}
+
+/* What has changed since it was last logged: results before the next intent, as they share an append. */
+static void log_steps(const Run *run, const StepRecord *records, struct LoggedStep *logged, bool recovery) {
+        for (int acting = 0; acting <= 1; acting++)
+                for (unsigned id = 0; id < STEP_COUNT; id++) {
+                        const StepRecord *record = &records[id];
+                        if ((record->state == STEP_ACTING) != acting
+                            || (record->state == logged[id].state && record->attempt == logged[id].attempt))
+                                continue;
+                        logged[id] = (struct LoggedStep){record->state, record->attempt};
+                        log_step(run, (StepId)id, record, recovery);
+                }
+}
+
+static void log_progress(Controller *controller, const Run *run) {
+        if (controller->logged_run != run->id) {
+                memset(controller->logged, 0, sizeof controller->logged);
+                controller->logged_run = run->id;
+                log_info("run %lld: %s %s from %s to %s, by %s: %s", (long long)run->id, run_mode_name(run->plan.mode),
+                         run_kind_name(run->plan.kind), run->plan.from[0] ? run->plan.from : "nothing", run->plan.to, run->initiator,
+                         run->reason);
+        }
+        log_steps(run, run->steps, controller->logged[0], false);
+        log_steps(run, run->recovery, controller->logged[1], true);
 }
 
 static void on_run_changed(void *userdata, const Run *run) {
-        log_progress(run);
+        log_progress(userdata, run);
         controller_tell_run(userdata, run);
 }
 

@@ -63,6 +63,12 @@ typedef struct Controller {
         unsigned decided;         /* what was last decided, so that the same isn't recorded every second; 0: nothing */
         int64_t decided_mono;
 
+        int64_t logged_run; /* which steps of it have been logged: [0] forward, [1] recovery */
+        struct LoggedStep {
+                StepState state;
+                unsigned attempt;
+        } logged[2][STEP_COUNT];
+
         Alert alerts[ALERTS_MAX];
         unsigned alert_count;
 
@@ -111,6 +117,7 @@ int controller_recover(Controller *controller, LockHolder *ret_holder, Error *er
 /* ---- between the parts ---- */
 
 void controller_tell(Controller *controller, const char *type, json_t *event); /* takes over `event` */
+json_t *controller_run_json(Controller *controller, const Run *run); /* with its validation */
 void controller_tell_run(Controller *controller, const Run *run);
 int controller_unusable(const Controller *controller, Problem *problem); /* -1 when the journal can't be used */
 

@@ -48,14 +48,6 @@ static int journal_failed(Problem *problem, const Error *error) {
         return problem_set(problem, 503, EXIT_IO, "Journal unreadable", "%s", error_text(error));
 }
 
-static json_t *run_with_validation(Controller *controller, const Run *run) {
-        char verdict[32] = "";
-        Error error = {0};
-        if (controller->journal && run->id > 0)
-                (void)journal_validation(controller->journal, run->id, verdict, sizeof verdict, NULL, &error);
-        return wire_run(run, verdict[0] ? verdict : NULL);
-}
-
 /* ---- reading ---- */
 
 static int op_status(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
@@ -170,18 +162,13 @@ typedef struct Collect {
 
 static int collect_run(void *userdata, const Run *run) {
         const Collect *collect = userdata;
-        json_array_append_new(collect->list, run_with_validation(collect->controller, run));
+        json_array_append_new(collect->list, controller_run_json(collect->controller, run));
         return 0;
 }
 
 static int collect_deployment(void *userdata, const Deployment *deployment) {
         const Collect *collect = userdata;
-        char time[CLOCK_TEXT_MAX];
-        json_array_append_new(collect->list,
-                              json_pack("{s:I, s:s, s:s?, s:s, s:b, s:o}", "id", (json_int_t)deployment->id, "version", deployment->version,
-                                        "previous", deployment->previous[0] ? deployment->previous : NULL, "at",
-                                        clock_format_rfc3339(deployment->at_wall, time, sizeof time), "observed", deployment->run_id == 0,
-                                        "run", deployment->run_id ? json_integer(deployment->run_id) : json_null()));
+        json_array_append_new(collect->list, wire_deployment(deployment));
         return 0;
 }
 
@@ -267,11 +254,7 @@ static int op_run_show(void *self, const json_t *arguments, const Caller *caller
         (void)caller;
         if (run && find_run(self, arguments, run, problem) < 0)
                 return -1;
-        return answer(run ? run_with_validation(self, run) : NULL, ret_answer, problem);
-}
-
-static json_t *percent_or_null(int64_t ppm) {
-        return ppm >= 0 ? json_real((double)ppm / 1e4) : json_null();
+        return answer(run ? controller_run_json(self, run) : NULL, ret_answer, problem);
 }
 
 static int op_validate(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
@@ -280,19 +263,8 @@ static int op_validate(void *self, const json_t *arguments, const Caller *caller
         (void)arguments;
         (void)caller;
         validating_answer(controller, &validation);
-        json_t *checks = json_array();
-        for (unsigned i = 0; i < VALIDATE_COUNT; i++) {
-                const ValidationCheck *check = &validation.checks[i];
-                json_array_append_new(checks, json_pack("{s:s, s:s, s:s, s:s, s:s}", "key", check->key, "title", check->title, "verdict",
-                                                        check_verdict_name(check->verdict), "measured", check->measured, "limit",
-                                                        check->limit));
-        }
         const char *note = controller->validating.run_id ? "the validation sample is still being taken" : "";
-        return answer(json_pack("{s:s, s:o, s:o, s:o, s:o, s:s}", "verdict", check_verdict_name(validation.verdict), "checks", checks,
-                                "error_rate_percent", percent_or_null(validation.error_rate_ppm), "latency_p99_ms",
-                                validation.latency_p99_us >= 0 ? json_real((double)validation.latency_p99_us / 1e3) : json_null(),
-                                "success_rate_percent", percent_or_null(validation.success_rate_ppm), "note", note),
-                      ret_answer, problem);
+        return answer(wire_validation(&validation, note), ret_answer, problem);
 }
 
 static int op_deployment_status(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
@@ -315,7 +287,7 @@ static int begun_run(Controller *controller, json_t **ret_answer, Problem *probl
         const Run *run = runner_run(controller->runner);
         if (!run)
                 return problem_set(problem, 500, EXIT_INTERNAL, "The run ended at once", "see 'auto-rollback history'");
-        return answer(run_with_validation(controller, run), ret_answer, problem);
+        return answer(controller_run_json(controller, run), ret_answer, problem);
 }
 
 static int op_rollback(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
@@ -373,7 +345,7 @@ static int op_run_cancel(void *self, const json_t *arguments, const Caller *call
                                        : "too late to undo: the current release was already stopped, so the run finishes";
         run = runner_run(controller->runner);
         return answer(json_pack("{s:b, s:s, s:I, s:o}", "cancelled", cancelled, "detail", detail, "id", (json_int_t)cancelled_id, "run",
-                                run ? run_with_validation(controller, run) : json_null()),
+                                run ? controller_run_json(controller, run) : json_null()),
                       ret_answer, problem);
 }
 

@@ -8,15 +8,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-static json_t *text_or_null(const char *text) {
-        return text && text[0] ? json_string(text) : json_null();
-}
-
-static json_t *time_or_null(int64_t wall_us) {
-        char text[CLOCK_TEXT_MAX];
-        return wall_us > 0 ? json_string(clock_format_rfc3339(wall_us, text, sizeof text)) : json_null();
-}
-
 static json_t *count_or_null(int64_t count) {
         return count >= 0 ? json_integer(count) : json_null();
 }
@@ -30,14 +21,14 @@ json_t *status_hold(Controller *controller, int kind) {
         Error error = {0};
         if (hold_read(controller->journal, (HoldKind)kind, &hold, &error) < 0)
                 hold = (Hold){0};
-        return json_pack("{s:b, s:o, s:o, s:o}", "paused", hold.held, "by", text_or_null(hold.by), "since", time_or_null(hold.since_wall),
-                         "why", text_or_null(hold.why));
+        return json_pack("{s:b, s:o, s:o, s:o}", "paused", hold.held, "by", wire_text_or_null(hold.by), "since", wire_time(hold.since_wall),
+                         "why", wire_text_or_null(hold.why));
 }
 
 static json_t *controller_part(Controller *controller) {
         const char *state = controller->role != ROLE_DAEMON ? "breakglass" : runner_run(controller->runner) ? "running" : "watching";
         return json_pack("{s:s, s:i, s:o, s:s}", "version", PROJECT_VERSION, "pid", (int)getpid(), "since",
-                         time_or_null(controller->begun_wall), "state", state);
+                         wire_time(controller->begun_wall), "state", state);
 }
 
 static json_t *target_part(Controller *controller) {
@@ -48,8 +39,9 @@ static json_t *target_part(Controller *controller) {
                 return json_null();
         const struct Readiness *readiness = &controller->readiness;
         bool known = strcmp(readiness->version, target.version) == 0;
-        return json_pack("{s:s, s:s, s:o, s:s}", "version", target.version, "state", release_state_name(target.state), "ready",
-                         tristate(known ? readiness->ready : KNOWN_NOT), "detail", known ? readiness->detail : "not yet looked at");
+        return json_pack("{s:s, s:s, s:o, s:o}", "version", target.version, "state", release_state_name(target.state), "ready",
+                         tristate(known ? readiness->ready : KNOWN_NOT), "detail",
+                         wire_text(known ? readiness->detail : "not yet looked at"));
 }
 
 static json_t *deployment_part(Controller *controller) {
@@ -63,8 +55,8 @@ static json_t *deployment_part(Controller *controller) {
                 (void)journal_release(controller->journal, deployment->version, &release, &error);
         bool armed = policy_armed(&controller->config->rules, deployment, clock_wall_us(), &until);
         return json_pack("{s:I, s:s, s:o, s:o, s:b, s:b, s:o, s:s}", "id", (json_int_t)deployment->id, "version", deployment->version,
-                         "previous", text_or_null(deployment->previous), "at", time_or_null(deployment->at_wall), "observed",
-                         deployment->run_id == 0, "armed", armed, "armed_until", time_or_null(armed ? until : 0), "state",
+                         "previous", wire_text_or_null(deployment->previous), "at", wire_time(deployment->at_wall), "observed",
+                         deployment->run_id == 0, "armed", armed, "armed_until", wire_time(armed ? until : 0), "state",
                          release_state_name(release.state));
 }
 
@@ -77,12 +69,12 @@ static json_t *traffic_part(Controller *controller) {
         if (!traffic) {
                 const char *problem = controller->watcher ? watcher_traffic_problem(controller->watcher) : "";
                 const char *why = !controller->config->traffic_driver ? "no balancer is configured (traffic.driver)" : problem;
-                return json_pack("{s:s, s:n, s:n, s:n, s:o, s:s}", "state", "unknown", "in_flight", "parked", "gate", "by",
-                                 text_or_null(hold.by), "detail", why);
+                return json_pack("{s:s, s:n, s:n, s:n, s:o, s:o}", "state", "unknown", "in_flight", "parked", "gate", "by",
+                                 wire_text_or_null(hold.by), "detail", wire_text(why));
         }
-        return json_pack("{s:s, s:o, s:o, s:b, s:o, s:s}", "state", traffic->drained ? "drained" : "flowing", "in_flight",
+        return json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}", "state", traffic->drained ? "drained" : "flowing", "in_flight",
                          count_or_null(traffic->in_flight), "parked", count_or_null(traffic->parked), "gate", traffic->gated, "by",
-                         text_or_null(traffic->drained ? hold.by : NULL), "detail", traffic->detail);
+                         wire_text_or_null(traffic->drained ? hold.by : NULL), "detail", wire_text(traffic->detail));
 }
 
 static json_t *units_part(Controller *controller) {
@@ -94,17 +86,18 @@ static json_t *units_part(Controller *controller) {
                         json_array_append_new(names, json_string(units.names[i]));
         const UnitsState *state = controller->watcher ? watcher_units(controller->watcher) : NULL;
         const char *word = !state ? "unknown" : state->failed ? "failed" : state->active ? "active" : "inactive";
-        return json_pack("{s:o, s:s, s:s}", "names", names, "state", word, "detail", state ? state->detail : error.message);
+        return json_pack("{s:o, s:s, s:o}", "names", names, "state", word, "detail", wire_text(state ? state->detail : error.message));
 }
 
 static json_t *health_part(Controller *controller) {
         const char *url = controller->config->health_url;
         if (!controller->prober || !prober_view(controller->prober)->known)
-                return json_pack("{s:s, s:n, s:s, s:s}", "state", "unknown", "since", "url", url, "detail",
-                                 controller->prober ? prober_detail(controller->prober) : "");
+                return json_pack("{s:s, s:n, s:s, s:o}", "state", "unknown", "since", "url", url, "detail",
+                                 wire_text(controller->prober ? prober_detail(controller->prober) : ""));
         bool healthy = prober_view(controller->prober)->consecutive_failures == 0;
-        return json_pack("{s:s, s:o, s:s, s:s}", "state", healthy ? "healthy" : "unhealthy", "since",
-                         time_or_null(prober_since_wall(controller->prober)), "url", url, "detail", prober_detail(controller->prober));
+        return json_pack("{s:s, s:o, s:s, s:o}", "state", healthy ? "healthy" : "unhealthy", "since",
+                         wire_time(prober_since_wall(controller->prober)), "url", url, "detail",
+                         wire_text(prober_detail(controller->prober)));
 }
 
 static json_t *metrics_part(Controller *controller) {
@@ -115,8 +108,8 @@ static json_t *metrics_part(Controller *controller) {
         const char *why = !config->metrics_driver ? "no metrics source is configured (metrics.source): nothing is decided on samples"
                           : open                  ? pulse.detail
                                                   : "not open";
-        return json_pack("{s:s, s:b, s:s, s:o}", "source", config->metrics_driver ? config->metrics_driver->name : "none", "connected",
-                         open && pulse.connected, "detail", why, "sample",
+        return json_pack("{s:s, s:b, s:o, s:o}", "source", config->metrics_driver ? config->metrics_driver->name : "none", "connected",
+                         open && pulse.connected, "detail", wire_text(why), "sample",
                          newest ? wire_sample(newest, &config->rules, clock_mono_us()) : json_null());
 }
 
@@ -132,30 +125,14 @@ static json_t *window_part(Controller *controller) {
                          (int)verdict.degraded, "unknown", (int)verdict.unknown, "samples", samples, "verdict", verdict.words);
 }
 
-static json_t *thresholds_part(const Rules *rules) {
-        const double percent = 1e4; /* ppm in one per cent */
-        return json_pack("{s:f, s:f, s:f, s:f}", "error_rate_percent", (double)rules->error_rate_ppm / percent, "latency_p99_ms",
-                         (double)rules->latency_p99_us / (double)USEC_PER_MSEC, "success_rate_percent",
-                         (double)rules->success_rate_ppm / percent, "degradation_window_s",
-                         (double)rules->window_us / (double)USEC_PER_SEC);
-}
-
 static json_t *alerts_part(const Controller *controller) {
         json_t *alerts = json_array();
         for (unsigned i = 0; i < controller->alert_count; i++) {
                 const Alert *alert = &controller->alerts[i];
-                json_array_append_new(alerts, json_pack("{s:o, s:s, s:s}", "since", time_or_null(alert->since_wall), "source",
-                                                        alert->source, "message", alert->message));
+                json_array_append_new(alerts, json_pack("{s:o, s:s, s:o}", "since", wire_time(alert->since_wall), "source",
+                                                        alert->source, "message", wire_text(alert->message)));
         }
         return alerts;
-}
-
-static json_t *run_json(Controller *controller, const Run *run) {
-        char verdict[32] = "";
-        Error error = {0};
-        if (controller->journal && run->id > 0)
-                (void)journal_validation(controller->journal, run->id, verdict, sizeof verdict, NULL, &error);
-        return wire_run(run, verdict[0] ? verdict : NULL);
 }
 
 static int keep_run(void *userdata, const Run *run) {
@@ -168,7 +145,7 @@ static json_t *last_run_part(Controller *controller) {
         AUTO_FREE Run *run = calloc(1, sizeof *run);
         if (!run || !controller->journal || journal_runs(controller->journal, 1, keep_run, run, &error) != 1)
                 return json_null();
-        return run_json(controller, run);
+        return controller_run_json(controller, run);
 }
 
 json_t *status_answer(Controller *controller) {
@@ -178,16 +155,16 @@ json_t *status_answer(Controller *controller) {
         if (controller->journal)
                 (void)journal_count_automatic(controller->journal, clock_wall_us() - DAY_US, &today, &error);
         json_t *status = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "controller", controller_part(controller), "version",
-                                   text_or_null(controller->version), "version_problem",
-                                   text_or_null(controller->version[0] ? "" : error_text(&controller->version_error)), "target",
+                                   wire_text_or_null(controller->version), "version_problem",
+                                   wire_text_or_null(controller->version[0] ? "" : error_text(&controller->version_error)), "target",
                                    target_part(controller), "deployment", deployment_part(controller), "deployments",
                                    status_hold(controller, HOLD_DEPLOYMENTS));
         if (!status)
                 return NULL;
         json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "traffic", traffic_part(controller), "units",
                                  units_part(controller), "health", health_part(controller), "metrics", metrics_part(controller), "window",
-                                 window_part(controller), "thresholds", thresholds_part(&controller->config->rules), "run",
-                                 run ? run_json(controller, run) : json_null(), "last_run", last_run_part(controller), "rollbacks_today",
+                                 window_part(controller), "thresholds", wire_thresholds(&controller->config->rules), "run",
+                                 run ? controller_run_json(controller, run) : json_null(), "last_run", last_run_part(controller), "rollbacks_today",
                                  (json_int_t)today, "rollbacks_per_day", (json_int_t)controller->config->rules.rollbacks_per_day, "alerts",
                                  alerts_part(controller));
         json_object_update(status, rest);

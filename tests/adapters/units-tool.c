@@ -2,8 +2,9 @@
  *
  *     units-tool [-s KEY=VALUE]... [-c WORD]... [-b BUDGET_MS] DRIVER STATE_DIRECTORY VERB UNIT[,UNIT...] [UNIT,...]
  *
- * -c adds a word to the supervisor's `command`. VERB: query stop start force-stop enable watch hold. `enable` takes the units to
- * disable as second list. `watch` prints every change until it is killed; `hold` starts, and stays with the driver open.
+ * -c adds a word to the supervisor's `command`. VERB: query stop start force-stop enable watch hold cycle. `enable` takes the units
+ * to disable as second list. `watch` prints every change until it is killed; `hold` starts, and stays with the driver open;
+ * `cycle` stops and starts on one connection and prints the medians of 100.
  * One JSON object a line on stdout: { "verb", "status" "done|failed|timed_out", "ms", "detail", "error", and the state }. */
 #include "adapters/adapter.h"
 #include "base/clock.h"
@@ -16,8 +17,16 @@
 
 extern const UnitsDriver systemd_units_driver, supervisor_units_driver;
 
+#define CYCLES 100
+
 typedef struct Tool {
+        const UnitsDriver *driver;
+        void *self;
+        UnitSet units;
+        int64_t budget_us;
         sd_event *event;
+        unsigned acts;
+        int64_t act_begun, stops[CYCLES], starts[CYCLES];
         const char *verb;
         int64_t begun;
         bool stay;
@@ -78,6 +87,35 @@ static void on_warning(void *userdata, const char *source, const char *message) 
         end_line();
 }
 
+static int compare(const void *a, const void *b) {
+        const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+        return (x > y) - (x < y);
+}
+
+static void on_cycled(void *userdata, const OpResult *result) {
+        Tool *tool = userdata;
+        Op *op;
+        Error error = {0};
+        int64_t *times = tool->acts % 2 ? tool->starts : tool->stops;
+        times[tool->acts++ / 2] = clock_mono_us() - tool->act_begun;
+        if (result->status != OP_DONE) {
+                on_result(tool, result);
+        } else if (tool->acts == 2 * CYCLES) {
+                qsort(tool->stops, CYCLES, sizeof *tool->stops, compare);
+                qsort(tool->starts, CYCLES, sizeof *tool->starts, compare);
+                begin_line(tool, "done");
+                printf(", \"stop_ms\": %.3f, \"start_ms\": %.3f", (double)tool->stops[CYCLES / 2] / 1000, (double)tool->starts[CYCLES / 2] / 1000);
+                end_line();
+                sd_event_exit(tool->event, 0);
+        } else {
+                tool->act_begun = clock_mono_us();
+                if (tool->acts % 2)
+                        (void)tool->driver->start(tool->self, &tool->units, tool->budget_us, on_cycled, tool, &op, &error);
+                else
+                        (void)tool->driver->stop(tool->self, &tool->units, false, tool->budget_us, on_cycled, tool, &op, &error);
+        }
+}
+
 static UnitSet parse_units(char *list) {
         UnitSet units = {.version = "v1.0.0"};
         for (char *name = strtok(list, ","); name && units.count < UNITS_MAX; name = strtok(NULL, ","))
@@ -94,6 +132,11 @@ static int begin(Tool *tool, const UnitsDriver *driver, void *self, const UnitSe
                 return driver->stop(self, units, verb[0] == 'f', budget_us, on_result, tool, &op, error);
         if (strcmp(verb, "start") == 0 || strcmp(verb, "hold") == 0)
                 return driver->start(self, units, budget_us, on_result, tool, &op, error);
+        if (strcmp(verb, "cycle") == 0) {
+                *tool = (Tool){.driver = driver, .self = self, .units = *units, .budget_us = budget_us, .event = tool->event, .verb = verb, .begun = tool->begun,
+                               .act_begun = clock_mono_us()};
+                return driver->stop(self, units, false, budget_us, on_cycled, tool, &op, error);
+        }
         if (strcmp(verb, "enable") == 0)
                 return driver->enable(self, units, disable, budget_us, on_result, tool, &op, error);
         return driver->watch(self, units, on_changed, tool, error);

@@ -1,7 +1,7 @@
 #include "core/version.h"
 
 #include "core/types.h"
-#include "tests/cmocka-all.h"
+#include "core-test.h"
 
 #include <string.h>
 

@@ -2,11 +2,11 @@
 
 #include "base/macros.h"
 
-#include <string.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -65,10 +65,8 @@ static void test_hostile_version(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_split_anywhere),
-                cmocka_unit_test(test_ended_by_close),
-                cmocka_unit_test(test_cut_short),
-                cmocka_unit_test(test_not_http),
+                cmocka_unit_test(test_split_anywhere),  cmocka_unit_test(test_ended_by_close),
+                cmocka_unit_test(test_cut_short),       cmocka_unit_test(test_not_http),
                 cmocka_unit_test(test_hostile_version),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

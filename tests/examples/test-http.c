@@ -2,15 +2,16 @@
 
 #include "base/macros.h"
 
-#include <string.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
-static const char post[] = "POST /write?x=1 HTTP/1.1\r\nHost: a\r\ncontent-length: 5 \r\n\r\nab 12GET / HTTP/1.1\r\n\r\n";
+static const char post[] =
+        "POST /write?x=1 HTTP/1.1\r\nHost: a\r\ncontent-length: 5 \r\n\r\nab 12GET / HTTP/1.1\r\n\r\n";
 
 /* However the bytes are cut into reads, the request is found exactly when its last byte is there. */
 static void test_split_anywhere(void **state) {

@@ -1,10 +1,10 @@
 #include "settings.h"
 
-#include <string.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -23,9 +23,10 @@ static int load(const char *text, ServiceSettings *settings, Error *error) {
 static void test_file(void **state) {
         (void)state;
         ServiceSettings settings;
-        assert_int_equal(load("# faults\nlisten: 127.0.0.1:9  # here\n\n error_every : 20\nlatency_us: 250400\nhang: true",
-                              &settings, NULL),
-                         0);
+        assert_int_equal(
+                load("# faults\nlisten: 127.0.0.1:9  # here\n\n error_every : 20\nlatency_us: 250400\nhang: true",
+                     &settings, NULL),
+                0);
         assert_string_equal(settings.listen, "127.0.0.1:9");
         assert_int_equal(settings.error_every, 20);
         assert_int_equal(settings.error_status, 500);
@@ -60,8 +61,8 @@ static void test_refused(void **state) {
 
 static void test_counted(void **state) {
         (void)state;
-        ServiceSettings settings = {.error_every = 20, .hang_every = 3, .latency_every = 4, .latency_us = 7,
-                                    .crash_on_request = 1000};
+        ServiceSettings settings = {
+                .error_every = 20, .hang_every = 3, .latency_every = 4, .latency_us = 7, .crash_on_request = 1000};
         FaultCount count = {0};
         unsigned errors = 0, hangs = 0, delays = 0;
         for (unsigned i = 1; i <= 1000; i++) {

@@ -2,11 +2,11 @@
 
 #include "base/macros.h"
 
-#include <string.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -50,8 +50,9 @@ static void test_version_changes(void **state) {
                 Outcome outcome;
                 bool changes;
         } rows[] = {
-                {"", OUTCOME_ANSWERED, false},       {"v2.4.0", OUTCOME_ANSWERED, true}, {"v2.4.0", OUTCOME_ANSWERED, false},
-                {"v3.0.0", OUTCOME_STATUS, false},   {"v3.0.0", OUTCOME_ANSWERED, true}, {"", OUTCOME_RESET, false},
+                {"", OUTCOME_ANSWERED, false},       {"v2.4.0", OUTCOME_ANSWERED, true},
+                {"v2.4.0", OUTCOME_ANSWERED, false}, {"v3.0.0", OUTCOME_STATUS, false},
+                {"v3.0.0", OUTCOME_ANSWERED, true},  {"", OUTCOME_RESET, false},
                 {"v3.0.0", OUTCOME_ANSWERED, false}, {"v2.4.0", OUTCOME_ANSWERED, true},
         };
         Tally tally;

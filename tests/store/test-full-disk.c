@@ -1,0 +1,180 @@
+/* The journal and the side file on a disk that is full to the last byte: a tmpfs of our own, which needs root. */
+#include "store/journal.h"
+#include "store/sidefile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "store-fixture.h"
+
+static bool mounted;
+
+/* Writes until nothing more fits, then byte by byte. */
+static void fill_disk(const char *name) {
+        static const char block[65536];
+        AUTO_CLOSE int fd = open(in(name), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        if (fd < 0 && errno == ENOSPC)
+                return;
+        assert_true(fd >= 0);
+        for (size_t size = sizeof block; size > 0; size /= 2)
+                while (write(fd, block, size) > 0)
+                        ;
+        struct statvfs space;
+        assert_int_equal(statvfs(directory, &space), 0);
+        assert_int_equal(space.f_bavail, 0);
+}
+
+static void append_all(Journal *journal, Run *run, unsigned count) {
+        Error error = {0};
+        for (unsigned i = 0; i < count; i++) {
+                unsigned step = i % STEP_COUNT;
+                run->cursor = (StepId)step;
+                run->token++;
+                run->steps[step].state = i % 2 ? STEP_DONE : STEP_ACTING;
+                memset(run->steps[step].detail, 'a' + (char)(i % 26), sizeof run->steps[step].detail - 1);
+                memset(run->failure, 'A' + (char)(i % 26), sizeof run->failure - 1);
+                char note[DETAIL_MAX];
+                memset(note, 'n', sizeof note - 1);
+                note[sizeof note - 1] = '\0';
+                if (journal_append_run(journal, run, note, &error) < 0)
+                        fail_msg("append %u: %s", i, error.message);
+        }
+}
+
+/* Appends in a child that dies without closing anything. */
+static void append_and_crash(const char *name, unsigned count) {
+        pid_t pid = fork();
+        if (pid == 0) {
+                Journal *journal = NULL;
+                Run run = full_run();
+                if (journal_open(in(name), &journal, NULL) < 0)
+                        _exit(1);
+                if (journal_open_run(journal, &run, NULL) < 0)
+                        _exit(2);
+                for (unsigned i = 0; i < count; i++) {
+                        run.token++;
+                        if (journal_append_run(journal, &run, "before the crash", NULL) < 0)
+                                _exit(3);
+                }
+                raise(SIGKILL);
+        }
+        int status;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status));
+}
+
+static void test_a_run_goes_on_when_the_disk_is_full(UNUSED void **state) {
+        if (!mounted)
+                skip();
+        Journal *journal = NULL;
+        Run run = full_run(), back;
+        Error error = {0};
+        assert_int_equal(journal_open(in("journal"), &journal, &error), 0);
+        assert_string_equal(journal_space_problem(journal), "");
+        fill_disk("filler");
+        append_all(journal, &run, JOURNAL_RESERVED_APPENDS);
+        assert_int_equal(journal_run(journal, run.id, &back, &error), 1);
+        assert_memory_equal(&back, &run, sizeof run);
+        journal_close(journal);
+}
+
+static void test_a_crash_on_a_full_disk_is_recovered_from(UNUSED void **state) {
+        if (!mounted)
+                skip();
+        Journal *journal = NULL;
+        Run back;
+        Error error = {0};
+        append_and_crash("journal", 50);
+        fill_disk("filler"); /* whatever came free meanwhile */
+        if (journal_open(in("journal"), &journal, &error) < 0)
+                fail_msg("%s", error.message);
+        assert_int_equal(journal_open_run(journal, &back, &error), 1);
+        append_all(journal, &back, JOURNAL_RESERVED_APPENDS);
+        journal_close(journal);
+}
+
+static void test_a_long_run_moves_its_log_into_the_database(UNUSED void **state) {
+        if (!mounted)
+                skip();
+        Journal *journal = NULL;
+        Run run = full_run();
+        Error error = {0};
+        struct statvfs space;
+        unlink(in("filler")); /* a new run after somebody made room, and lost it again */
+        assert_int_equal(journal_open(in("journal"), &journal, &error), 0);
+        assert_string_equal(journal_space_problem(journal), "");
+        fill_disk("filler");
+        append_all(journal, &run, 5 * JOURNAL_RESERVED_APPENDS);
+        assert_int_equal(statvfs(directory, &space), 0);
+        assert_int_equal(space.f_bavail, 0);
+        journal_close(journal);
+}
+
+static void test_a_missing_reserve_is_said_and_refilled(UNUSED void **state) {
+        if (!mounted)
+                skip();
+        Journal *journal = NULL;
+        Error error = {0};
+        unlink(in("filler"));
+        assert_int_equal(truncate(in("journal-spare"), 0), 0);
+        fill_disk("filler");
+        assert_int_equal(journal_open(in("journal"), &journal, &error), 0);
+        assert_non_null(strstr(journal_space_problem(journal), "reserve"));
+        assert_int_equal(journal_prepare_space(journal, &error), -ENOSPC);
+        unlink(in("filler"));
+        assert_int_equal(journal_prepare_space(journal, &error), 0);
+        assert_string_equal(journal_space_problem(journal), "");
+        journal_close(journal);
+}
+
+static void test_the_side_file_takes_an_emergency_on_a_full_disk(UNUSED void **state) {
+        if (!mounted)
+                skip();
+        Run run = full_run(), back;
+        Error error = {0};
+        assert_int_equal(sidefile_prepare(in("side"), &error), 0);
+        fill_disk("filler");
+        for (int i = 0; i < 60; i++) {
+                run.token++;
+                if (sidefile_append(in("side"), &run, "emergency", &error) < 0)
+                        fail_msg("append %d: %s", i, error.message);
+        }
+        assert_int_equal(sidefile_open_run(in("side"), &back, &error), 1);
+        assert_memory_equal(&back, &run, sizeof run);
+}
+
+static int set_up(void **state) {
+        if (make_directory(state) < 0)
+                return -1;
+        mounted = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                  mount("tmpfs", directory, "tmpfs", 0, "size=16m,mode=0700") == 0;
+        if (!mounted)
+                print_message("skipped: a file system of our own needs root\n");
+        return 0;
+}
+
+static int tear_down(void **state) {
+        if (mounted)
+                umount2(directory, MNT_DETACH);
+        return remove_directory(state);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_a_run_goes_on_when_the_disk_is_full),
+                cmocka_unit_test(test_a_crash_on_a_full_disk_is_recovered_from),
+                cmocka_unit_test(test_a_long_run_moves_its_log_into_the_database),
+                cmocka_unit_test(test_a_missing_reserve_is_said_and_refilled),
+                cmocka_unit_test(test_the_side_file_takes_an_emergency_on_a_full_disk),
+        };
+        return cmocka_run_group_tests(tests, set_up, tear_down);
+}
