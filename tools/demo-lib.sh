@@ -67,13 +67,16 @@ demo_make_release() { # VERSION, the rest of its configuration on standard input
   } >"$demo_directory/etc/config.$1.yaml"
 }
 
-# What the example configuration calls by its own names becomes ours, so that the demo proves the example.
+# The example configuration as it is: what differs is in the environment.
 demo_make_haproxy() {
-  cp data/haproxy/novacron-gate.lua "$demo_directory/etc/"
-  : >"$demo_directory/etc/novacron-gate.map"
-  demo_haproxy_config >"$demo_directory/etc/haproxy.cfg"
-  haproxy -c -q -f "$demo_directory/etc/haproxy.cfg" >"$demo_directory/log/haproxy-check.log" 2>&1 ||
-    demo_fail "HAProxy does not take its configuration: $(cat "$demo_directory/log/haproxy-check.log")"
+  cp data/haproxy/haproxy.cfg.example data/haproxy/novacron-gate.lua data/haproxy/novacron-gate.map "$demo_directory/etc/"
+  NOVACRON_HAPROXY_SOCKET=$demo_directory/haproxy.sock
+  NOVACRON_GATE_LUA=$demo_directory/etc/novacron-gate.lua
+  NOVACRON_GATE_MAP=$demo_directory/etc/novacron-gate.map
+  NOVACRON_EDGE=$demo_log NOVACRON_BIND=$demo_front NOVACRON_SERVICE=$demo_service
+  export NOVACRON_HAPROXY_SOCKET NOVACRON_GATE_LUA NOVACRON_GATE_MAP NOVACRON_EDGE NOVACRON_BIND NOVACRON_SERVICE
+  haproxy -c -f "$demo_directory/etc/haproxy.cfg.example" >"$demo_directory/log/haproxy.log" 2>&1 ||
+    demo_fail "HAProxy does not take its configuration: $(cat "$demo_directory/log/haproxy.log")"
 }
 
 demo_make_controller_config() { # WINDOW INTERVAL MIN_REQUESTS BAKE
@@ -194,6 +197,10 @@ demo_rollback() { # what an operator types
 
 demo_status() { # JQ-EXPRESSION over the controller's status; empty when it does not answer
   demo_rollback status --json 2>/dev/null | jq -r "$1 // empty" 2>/dev/null || true
+}
+
+demo_serves() { # do clients get answers through HAProxy?
+  build-demo/examples/demo-load --rate 50 --duration 100 --write-share 0 --timeout 1000 "http://$demo_front" | jq -e '.failed == 0'
 }
 
 demo_status_is() { # JQ-CONDITION

@@ -32,7 +32,7 @@ setup_have() { # PROBE
   case $1 in
   command:*) command -v "${1#*:}" >/dev/null 2>&1 ;;
   library:*) pkg-config --exists "${1#*:}" 2>/dev/null ;;
-  header:*) printf '#include <%s>\n' "${1#*:}" | cc -E - >/dev/null 2>&1 ;;
+  header:*) printf '#include <%s>\n' "${1#*:}" | gcc -E - >/dev/null 2>&1 ;;
   sanitizers:*) echo 'int main(void){return 0;}' | "${1#*:}" -fsanitize=address,undefined -x c -o /dev/null - 2>/dev/null ;;
   file:*) [ -e "${1#*:}" ] ;;
   python:*) /usr/bin/python3 -c "import ${1#*:}" >/dev/null 2>&1 ;;
@@ -131,14 +131,14 @@ setup_quietly() { # COMMAND...: its output goes to the log, and to the terminal 
 
 # Builds in DIRECTORY, configured with OPTIONs when it is new or has others. A directory that came from elsewhere, or that was
 # half made, is configured anew.
-setup_build() { # DIRECTORY OPTION...
-  setup_directory=$1
-  shift
-  setup_options="$PWD $*"
+setup_build() { # COMPILER DIRECTORY OPTION...
+  setup_compiler=$1 setup_directory=$2
+  shift 2
+  setup_options="$PWD $setup_compiler $*"
   if [ ! -f "$setup_directory/build.ninja" ] || [ "$(cat "$setup_directory/configured" 2>/dev/null)" != "$setup_options" ]; then
     mkdir -p "$setup_directory"
     rm -rf "$setup_directory/meson-private" "$setup_directory/meson-info" "$setup_directory/build.ninja" "$setup_directory/configured"
-    setup_quietly meson setup "$setup_directory" "$@"
+    setup_quietly env CC="$setup_compiler" meson setup "$setup_directory" "$@"
     echo "$setup_options" >"$setup_directory/configured"
   fi
   setup_quietly ninja -C "$setup_directory"

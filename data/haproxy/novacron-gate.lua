@@ -1,9 +1,10 @@
 -- The parking gate of NovaCron Rollback. While a gate is closed, requests wait here, before they are sent anywhere, instead of
 -- being refused; so a release can be switched in place and no request is lost, and none is ever sent twice.
 --
---   lua-load-per-thread /etc/haproxy/novacron-gate.lua /etc/haproxy/novacron-gate.map
+--   presetenv NOVACRON_GATE_MAP /etc/haproxy/novacron-gate.map
+--   lua-load-per-thread /etc/haproxy/novacron-gate.lua
 --
--- The map's entries, written by the controller over the runtime socket:
+-- (The map's path comes in a variable, because HAProxy 2.6 hands no arguments to a file that is loaded per thread.) The map's entries, written by the controller over the runtime socket:
 --   <key>            until when the gate is closed, in ms since the epoch. It opens by itself at that moment: the controller keeps
 --                    moving it ahead, and a controller that has died keeps nobody waiting. 0: open.
 --   <key>:park_max   how long one request may wait, in ms
@@ -14,7 +15,7 @@
 --   parked    HAProxy ended the wait because the client has left: must not go on either
 -- with the gate's key in txn.novacron_key and the wait in ms in txn.novacron_parked. All stay unset for a request that met an open gate.
 
-local map_file = ...
+local map_file = os.getenv("NOVACRON_GATE_MAP") or "/etc/haproxy/novacron-gate.map"
 local gates = Map.new(map_file, Map._str)
 
 local LOOK_MS = 10            -- how often a parked request looks again; 500 parked ones cost about a tenth of a core

@@ -69,21 +69,30 @@ static bool drains_servers(const Haproxy *haproxy, const HaproxyView *view) {
         return haproxy->held ? haproxy->plain : view->map == HAPROXY_MAP_UNKNOWN;
 }
 
-/* After a slow start HAProxy may still think that the server is down: it mustn't wait for its next health checks. */
-static int compose_server(const Haproxy *haproxy, const HaproxyServer *server, bool undrain, char *line, size_t size) {
+/* After a slow start, or an outage of the release that left, HAProxy may still think that the server is down: it mustn't wait for its
+ * next health checks. `nobody` takes requests: then also one that was down before is tried; the release on it has just been verified. */
+static int compose_server(const Haproxy *haproxy, const HaproxyServer *server, bool undrain, bool nobody, char *line, size_t size) {
         HaproxyServerState before = state_before(haproxy, server->name, HAPROXY_UP);
         bool ready = undrain && server->state == HAPROXY_DRAIN && before != HAPROXY_DRAIN;
-        bool up = server->checked && before == HAPROXY_UP && (ready || server->state == HAPROXY_DOWN);
+        bool trusted = before == HAPROXY_UP || (before == HAPROXY_DOWN && nobody);
+        bool up = server->checked && trusted && (ready || server->state == HAPROXY_DOWN);
         int r = ready ? haproxy_append(line, size, "set server %s/%s state ready", haproxy->backend, server->name) : 0;
         return up && r == 0 ? haproxy_append(line, size, "set server %s/%s health up", haproxy->backend, server->name) : r;
 }
 
+static bool nobody_is_up(const HaproxyView *view) {
+        for (unsigned i = 0; i < view->backend.count; i++)
+                if (view->backend.servers[i].state == HAPROXY_UP)
+                        return false;
+        return true;
+}
+
 static int compose(const Haproxy *haproxy, const HaproxyView *view, char *line, size_t size) {
-        bool undrain = drains_servers(haproxy, view);
+        bool undrain = drains_servers(haproxy, view), nobody = nobody_is_up(view);
         int r = 0;
         for (unsigned i = 0; i < view->backend.count && r == 0; i++)
                 if (haproxy_is_ours(haproxy, view->backend.servers[i].name))
-                        r = compose_server(haproxy, &view->backend.servers[i], undrain, line, size);
+                        r = compose_server(haproxy, &view->backend.servers[i], undrain, nobody, line, size);
         if (r == 0 && view->map == HAPROXY_MAP_VALUE && view->deadline_ms != 0)
                 r = haproxy_append(line, size, "set map %s %s 0", haproxy->gate_map, haproxy->backend);
         return r;

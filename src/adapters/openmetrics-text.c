@@ -158,7 +158,7 @@ static bool parse_limit(const char *text, int64_t *ret_limit_us) {
         double seconds = strtod(text, &end);
         if (end == text || *end != '\0' || isnan(seconds) || seconds < 0)
                 return false;
-        *ret_limit_us = seconds > 1e9 ? OPENMETRICS_INFINITY : llround(seconds * 1e6);
+        *ret_limit_us = seconds > 1e9 ? OPENMETRICS_INFINITY : (int64_t)(seconds * 1e6 + 0.5);
         return true;
 }
 
@@ -349,5 +349,5 @@ int64_t openmetrics_quantile_us(const OpenMetricsTotals *difference, int64_t ppm
         if (bucket->limit_us == OPENMETRICS_INFINITY)
                 return at > 0 ? lower_us : -1;
         double share = (double)(rank - below * PPM) / ((double)(bucket->count - below) * (double)PPM);
-        return lower_us + llround((double)(bucket->limit_us - lower_us) * share);
+        return lower_us + (int64_t)((double)(bucket->limit_us - lower_us) * share + 0.5);
 }

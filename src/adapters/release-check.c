@@ -41,10 +41,6 @@ struct Check {
 
 /* ---- words ---- */
 
-static int say(const Check *check, int code, Error *error, const char *what) {
-        return error_set(error, code, "release %s %s", check->version, what);
-}
-
 #define WAYS_OUT "; put the release back as it was, or accept what is there with: auto-rollback adopt"
 
 /* The content isn't what was taken in. */
@@ -108,19 +104,16 @@ static int compare_manifests(Check *check, Error *error) {
                 ManifestEntry *found = i < check->found.count ? &check->found.entries[i] : NULL;
                 const ManifestEntry *known = j < check->known.count ? &check->known.entries[j] : NULL;
                 int order = !found ? 1 : !known ? -1 : manifest_compare_entries(found, known);
-                if (found && known && found->type == ENTRY_CONFIG && known->type == ENTRY_CONFIG)
-                        order = 0; /* its place may have been moved by the settings */
-                if (order > 0 && known->type == ENTRY_CONFIG && check->store->saved_config[0] == '\0')
-                        order = 0, found = NULL; /* the settings say that releases have none any more */
-                else if (order > 0)
+                if (order > 0)
                         return incomplete(check, known->path, error);
-                else if (order < 0)
-                        return found->type == ENTRY_CONFIG ? no_config_known(check, found->path, error)
-                                                           : altered(check, found->path, "was added", error);
-                int r = found ? compare_entry(check, found, known, error) : 0;
+                if (order < 0 && found->type == ENTRY_CONFIG)
+                        return no_config_known(check, found->path, error);
+                if (order < 0)
+                        return altered(check, found->path, "was added", error);
+                int r = compare_entry(check, found, known, error);
                 if (r < 0)
                         return r;
-                i += found != NULL;
+                i++;
                 j++;
         }
         return 0;
@@ -256,11 +249,16 @@ static int load_known(Check *check, Error *error) {
         if (r == -ENOENT && check->mode == CHECK_TAKE_IN)
                 return 0;
         if (r == -ENOENT)
-                return say(
-                        check, -ENODATA, error,
-                        "was never taken in, so nothing proves that it is complete; take it in with: auto-rollback adopt");
-        check->compare = r == 0;
-        return r;
+                return error_set(
+                        error, -ENODATA,
+                        "release %s was never taken in, so nothing proves that it is complete; take it in with: auto-rollback adopt",
+                        check->version);
+        if (r < 0)
+                return r;
+        check->compare = true;
+        if (!release_has_config(check->store)) /* the settings say that releases have none any more */
+                manifest_drop_config(&check->known);
+        return 0;
 }
 
 static int walk_stage(Check *check, Error *error) {

@@ -49,7 +49,8 @@ bool release_store_has_manifest(ReleaseStore *store, const char *version);
  * stale copy is renewed. */
 int release_store_prepare(ReleaseStore *store, const char *version, Error *error);
 
-/* Makes `version` the live one: configuration first (the replaced one is kept as .NAME.replaced.<from>), then `current`. */
+/* Makes `version` the live one: configuration first (the replaced one is kept as .NAME.replaced.FROM.DIGEST, so that nothing is ever
+ * overwritten), then `current`. A release without a saved configuration gets what was live when it was left. */
 int release_store_switch(ReleaseStore *store, const char *version, Error *error);
 
 /* 1: `version` is wholly in effect (configuration and symlink), 0: not, or not wholly. */

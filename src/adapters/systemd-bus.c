@@ -88,6 +88,9 @@ int systemd_bus_get(SystemdBus *self, sd_bus **ret_bus, Error *error) {
                 if (r >= 0)
                         r = sd_bus_match_signal(bus, NULL, NULL, "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local", "Disconnected",
                                                 on_disconnected, self);
+                /* Else sd_event_exit() flushes, and that waits without end for a PID 1 that hangs: we could not even leave. */
+                if (r >= 0)
+                        r = sd_bus_set_close_on_exit(bus, false);
                 if (r >= 0)
                         r = sd_bus_attach_event(bus, self->event, SD_EVENT_PRIORITY_NORMAL);
                 if (r < 0) {

@@ -107,14 +107,6 @@ static int bad(Problem *problem, const RouteParam *param, const char *what) {
         return problem_set(problem, 400, EXIT_USAGE_ERROR, "Bad request", "'%s' %s", param->name, what);
 }
 
-static bool word_in(const char *words, const char *word) {
-        size_t length = strlen(word);
-        for (const char *at = words; length > 0 && (at = strstr(at, word)); at += length)
-                if ((at == words || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
-                        return true;
-        return false;
-}
-
 static int check_integer(const RouteParam *param, json_t *arguments, const json_t *value, Problem *problem) {
         int64_t number = json_integer_value(value);
         if (json_is_string(value)) {
@@ -158,7 +150,7 @@ static int check_param(const RouteParam *param, json_t *arguments, const json_t 
                 return check_integer(param, arguments, value, problem);
         if (param->type == PARAM_TEXT)
                 return check_text(param, value, problem);
-        if (json_is_string(value) && word_in(param->choices, json_string_value(value)))
+        if (json_is_string(value) && word_listed(param->choices, json_string_value(value)))
                 return 0;
         char allowed[128];
         snprintf(allowed, sizeof allowed, "must be one of: %s", param->choices);

@@ -123,13 +123,19 @@ static ssize_t give_aside(Reader *reader, char *buffer, size_t max) {
         return taken;
 }
 
-static ssize_t give_event(Reader *reader, char *buffer, size_t max) {
-        bool all;
-        const char *event = reader->hub->events[reader->next % STREAM_EVENTS_MAX];
-        ssize_t taken = give(event, reader->offset, buffer, max, &all);
-        reader->offset = all ? 0 : reader->offset + (size_t)taken;
-        reader->next += all;
-        return taken;
+/* As many events as fit: MHD sends one answer of ours a turn, and a burst must not leave a quick reader behind. */
+static ssize_t give_events(Reader *reader, char *buffer, size_t max) {
+        const StreamHub *hub = reader->hub;
+        size_t used = 0;
+        while (reader->next < hub->end && used < max) {
+                bool all;
+                const char *event = hub->events[reader->next % STREAM_EVENTS_MAX];
+                ssize_t taken = give(event, reader->offset, buffer + used, max - used, &all);
+                used += (size_t)taken;
+                reader->offset = all ? 0 : reader->offset + (size_t)taken;
+                reader->next += all;
+        }
+        return (ssize_t)used;
 }
 
 static ssize_t on_read(void *userdata, UNUSED uint64_t position, char *buffer, size_t max) {
@@ -140,7 +146,7 @@ static ssize_t on_read(void *userdata, UNUSED uint64_t position, char *buffer, s
         if (reader->next < hub->first)
                 return MHD_CONTENT_READER_END_WITH_ERROR; /* too slow */
         if (reader->next < hub->end)
-                return give_event(reader, buffer, max);
+                return give_events(reader, buffer, max);
         if (hub->closing)
                 return MHD_CONTENT_READER_END_OF_STREAM;
         if (reader->heartbeat_due) {
@@ -185,7 +191,7 @@ struct MHD_Response *stream_open(StreamHub *hub, struct MHD_Connection *connecti
                 return NULL;
         *reader = (Reader){.hub = hub, .connection = connection};
         place_reader(reader, last_id);
-        struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, on_read, reader, on_reader_gone);
+        struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 * 1024, on_read, reader, on_reader_gone);
         if (!response) {
                 free(reader);
                 return NULL;

@@ -53,7 +53,7 @@ static json_t *count_or_null(bool known, int64_t count) {
 }
 
 char *wire_print(const json_t *document) {
-        const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(9);
+        const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9);
         size_t size = json_dumpb(document, NULL, 0, flags);
         char *text = size > 0 ? malloc(size + 2) : NULL;
         if (!text)

@@ -6,6 +6,18 @@
 
 #define WORD_MAX 64
 
+bool word_listed(const char *words, const char *word) {
+        size_t length = strlen(word);
+        if (length == 0 || strchr(word, ' '))
+                return false;
+        for (const char *at = words; at; at = strchr(at, ' ')) {
+                at += *at == ' ';
+                if (strncmp(at, word, length) == 0 && (at[length] == ' ' || at[length] == '\0'))
+                        return true;
+        }
+        return false;
+}
+
 static unsigned smallest(unsigned a, unsigned b, unsigned c) {
         unsigned least = a < b ? a : b;
         return least < c ? least : c;

@@ -1,7 +1,10 @@
-/* The word a person probably meant: for "unknown key" and "unknown verb". */
+/* Words a person typed: whether one is allowed, and which was probably meant. For "unknown key" and "unknown verb". */
 #pragma once
 
-#include <stddef.h>
+#include <stdbool.h>
+
+/* `words` are separated by single spaces: "auto system private". */
+bool word_listed(const char *words, const char *word);
 
 /* Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`. Words longer
  * than 64 bytes are compared by their beginning. */

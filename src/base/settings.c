@@ -188,16 +188,6 @@ static bool valid_endpoint(const char *text) {
         return units_parse_count(colon + 1, &port, NULL) == 0 && port >= 1 && port <= 65535;
 }
 
-static bool valid_choice(const char *choices, const char *text) {
-        size_t length = strlen(text);
-        for (const char *at = choices; length > 0 && at; at = strchr(at, ' ')) {
-                at += *at == ' ';
-                if (strncmp(at, text, length) == 0 && (at[length] == ' ' || at[length] == '\0'))
-                        return true;
-        }
-        return false;
-}
-
 static int parse_quantity(const SettingSpec *spec, const char *text, int64_t *ret_number, Error *error) {
         int64_t number = 0;
         int r = spec->type == SETTING_DURATION ? units_parse_duration(text, &number, NULL)
@@ -233,7 +223,7 @@ static int parse_scalar(const SettingSpec *spec, const char *text, int64_t *ret_
                 valid = *ret_number || strcmp(text, "false") == 0;
                 break;
         case SETTING_CHOICE:
-                valid = valid_choice(spec->choices, text);
+                valid = word_listed(spec->choices, text);
                 break;
         case SETTING_DURATION:
         case SETTING_RATIO:

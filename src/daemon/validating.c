@@ -91,6 +91,11 @@ void validating_look(Controller *controller) {
         bool enough = waited >= wanted && pulse.requests - validating->requests_before >= rules->min_requests;
         if (!enough && waited < rules->window_us)
                 return;
+        const Sample *newest = engine_newest(watcher_engine(controller->watcher)); /* the window began when the run ended */
+        if (newest && engine_sample_usable(rules, newest)) { /* with a short interval: one taken now would hold next to nothing */
+                finish(controller);
+                return;
+        }
         Error error = {0};
         if (watcher_sample_now(controller->watcher, on_sample, controller, &validating->op, &error) < 0)
                 finish(controller);

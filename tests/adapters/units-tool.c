@@ -194,7 +194,7 @@ int main(int argc, char **argv) {
                                        .warn = on_warning,
                                        .userdata = &tool};
         Error error = {0};
-        void *self;
+        void *self = NULL;
         int r = driver->open(&context, settings, &self, &error);
         if (r == 0)
                 r = begin(&tool, driver, self, &units, &disable, budget_us, &error);
@@ -202,16 +202,17 @@ int main(int argc, char **argv) {
                 begin_line(&tool, "refused");
                 print_text("error", error_text(&error));
                 end_line();
-                return 1;
+        } else {
+                sigset_t end;
+                sigemptyset(&end);
+                sigaddset(&end, SIGTERM);
+                sigprocmask(SIG_BLOCK, &end, NULL);
+                sd_event_add_signal(tool.event, NULL, SIGTERM, NULL, NULL);
+                r = sd_event_loop(tool.event);
         }
-        sigset_t end;
-        sigemptyset(&end);
-        sigaddset(&end, SIGTERM);
-        sigprocmask(SIG_BLOCK, &end, NULL);
-        sd_event_add_signal(tool.event, NULL, SIGTERM, NULL, NULL);
-        r = sd_event_loop(tool.event);
-        driver->close(self);
+        if (self)
+                driver->close(self);
         settings_free(settings);
         sd_event_unref(tool.event);
-        return r;
+        return r < 0 ? 1 : r;
 }

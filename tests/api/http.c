@@ -1,4 +1,4 @@
-#include "tests/api/http.h"
+#include "http.h"
 
 #include "base/clock.h"
 #include "base/macros.h"

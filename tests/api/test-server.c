@@ -1,7 +1,7 @@
 /* A real server on a Unix socket in a process of its own, asked by raw sockets. */
 #include "api/api.h"
 #include "api/problem.h"
-#include "tests/api/http.h"
+#include "http.h"
 
 #include <grp.h>
 #include <setjmp.h>
@@ -176,15 +176,17 @@ static void test_two_requests_on_one_connection(UNUSED void **state) {
         }
 }
 
+/* A request ends with its headers; one with a body gets its Content-Length and the empty line. */
 typedef struct Refusal {
-        const char *request;
+        const char *request, *body;
         int status;
         const char *says;
 } Refusal;
 
-#define POST(target, type, length, body) "POST " target " HTTP/1.1\r\n" CLOSE type "Content-Length: " length "\r\n\r\n" body
+#define POST(target, type, body) "POST " target " HTTP/1.1\r\n" CLOSE type, body
 #define JSON "Content-Type: application/json\r\n"
-#define GET(target) "GET " target " HTTP/1.1\r\n" CLOSE "\r\n"
+#define GET_REQUEST(target) "GET " target " HTTP/1.1\r\n" CLOSE "\r\n"
+#define GET(target) GET_REQUEST(target), NULL
 
 static const Refusal refusals[] = {
         {GET("/"), 404, "begin at /api/v3/status"},
@@ -194,8 +196,8 @@ static const Refusal refusals[] = {
         {GET("/api/v3/rollback/-1"), 404, "nothing at"},
         {GET("/api/v3/rollback/99999999999999999999"), 404, "nothing at"},
         {GET("/api/v3/../../etc/passwd"), 404, "nothing at"},
-        {"DELETE /api/v3/status HTTP/1.1\r\n" CLOSE "\r\n", 405, "Allow: GET, HEAD\r\n"},
-        {"PUT /api/v3/rollback HTTP/1.1\r\n" CLOSE "Content-Length: 0\r\n\r\n", 405, "Allow: GET, HEAD, POST\r\n"},
+        {"DELETE /api/v3/status HTTP/1.1\r\n" CLOSE "\r\n", NULL, 405, "Allow: GET, HEAD\r\n"},
+        {"PUT /api/v3/rollback HTTP/1.1\r\n" CLOSE "Content-Length: 0\r\n\r\n", NULL, 405, "Allow: GET, HEAD, POST\r\n"},
         {GET("/api/v3/deploy"), 405, "Allow: POST\r\n"},
         {GET("/api/v3/plan?mood=manual"), 400, "knows no 'mood'; did you mean 'mode'?"},
         {GET("/api/v3/plan?mode=rude"), 400, "'mode' must be one of: manual emergency automatic"},
@@ -206,20 +208,19 @@ static const Refusal refusals[] = {
         {GET("/api/v3/history?limit=x"), 400, "'limit' must be a whole number"},
         {GET("/api/v3/history?limit=0"), 400, "'limit' must lie from 1 to 1000"},
         {GET("/api/v3/history?limit=99999999999999999999"), 400, "whole number"},
-        {POST("/api/v3/rollback", JSON, "2", "{}"), 400, "'mode' is missing"},
-        {POST("/api/v3/rollback", JSON, "2", "{\""), 400, "the body is no JSON: line 1"},
-        {POST("/api/v3/rollback", JSON, "4", "[{}]"), 400, "must be a JSON object"},
-        {POST("/api/v3/rollback", JSON, "31", "{\"mode\":\"manual\",\"mode\":\"manual\"}"), 400, "no JSON"},
-        {POST("/api/v3/rollback", JSON, "31", "{\"mode\":\"automatic\",\"reason\":\"x\"}"), 400, "no JSON"},
-        {POST("/api/v3/rollback", JSON, "33", "{\"mode\":\"automatic\",\"reason\":\"x\"}"), 400, "'mode' must be one of: manual emergency"},
-        {POST("/api/v3/rollback", JSON, "28", "{\"mode\":\"manual\",\"reason\":7} "), 400, "'reason' must be a text"},
-        {POST("/api/v3/rollback", JSON, "29", "{\"mode\":\"manual\",\"reason\":\"\"} "), 400, "'reason' must not be empty"},
-        {POST("/api/v3/rollback", JSON, "32", "{\"mode\":\"manual\",\"reason\":\"a\\nb\"}"), 400, "must not hold line breaks"},
-        {POST("/api/v3/rollback", JSON, "11", "{\"a\":\"\\u0000\"}"), 400, "no JSON"},
-        {POST("/api/v3/rollback", "", "2", "{}"), 415, "Content-Type: application/json"},
-        {POST("/api/v3/rollback", "Content-Type: application/x-www-form-urlencoded\r\n", "2", "{}"), 415, "Content-Type: application/json"},
-        {POST("/api/v3/rollback", "Content-Type: application/jsonx\r\n", "2", "{}"), 415, "Content-Type: application/json"},
-        {POST("/api/v3/rollback?mode=manual", JSON, "2", "{}"), 400, "not into the query"},
+        {POST("/api/v3/rollback", JSON, "{}"), 400, "'mode' is missing"},
+        {POST("/api/v3/rollback", JSON, "{\""), 400, "the body is no JSON: line 1"},
+        {POST("/api/v3/rollback", JSON, "[{}]"), 400, "must be a JSON object"},
+        {POST("/api/v3/rollback", JSON, "{\"mode\":\"manual\",\"mode\":\"manual\"}"), 400, "no JSON"},
+        {POST("/api/v3/rollback", JSON, "{\"mode\":\"automatic\",\"reason\":\"x\"}"), 400, "'mode' must be one of: manual emergency"},
+        {POST("/api/v3/rollback", JSON, "{\"mode\":\"manual\",\"reason\":7} "), 400, "'reason' must be a text"},
+        {POST("/api/v3/rollback", JSON, "{\"mode\":\"manual\",\"reason\":\"\"} "), 400, "'reason' must not be empty"},
+        {POST("/api/v3/rollback", JSON, "{\"mode\":\"manual\",\"reason\":\"a\\nb\"}"), 400, "must not hold line breaks"},
+        {POST("/api/v3/rollback", JSON, "{\"a\":\"\\u0000\"}"), 400, "no JSON"},
+        {POST("/api/v3/rollback", "", "{}"), 415, "Content-Type: application/json"},
+        {POST("/api/v3/rollback", "Content-Type: application/x-www-form-urlencoded\r\n", "{}"), 415, "Content-Type: application/json"},
+        {POST("/api/v3/rollback", "Content-Type: application/jsonx\r\n", "{}"), 415, "Content-Type: application/json"},
+        {POST("/api/v3/rollback?mode=manual", JSON, "{}"), 400, "not into the query"},
         {GET("/api/v3/version"), 501, "cannot GET /api/v3/version"},
         {GET("/api/v3/validate"), 409, "\"holder\":{\"pid\":42}"},
         {GET("/api/v3/validate"), 409, "\"detail\":\"held by caf?\""},
@@ -228,9 +229,12 @@ static const Refusal refusals[] = {
 
 static void test_refusals(UNUSED void **state) {
         for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
-                AUTO_FREE char *answer = ask(refusals[i].request);
+                const char *body = refusals[i].body;
+                AUTO_FREE char *request = NULL;
+                assert_true(asprintf(&request, body ? "%sContent-Length: %zu\r\n\r\n%s" : "%s", refusals[i].request, body ? strlen(body) : 0, body) > 0);
+                AUTO_FREE char *answer = ask(request);
                 if (http_status(answer) != refusals[i].status || !strstr(answer, refusals[i].says))
-                        fail_msg("row %zu: %s\nwanted %d ... %s\ngot %s", i, refusals[i].request, refusals[i].status, refusals[i].says, answer);
+                        fail_msg("row %zu: %s\nwanted %d ... %s\ngot %s", i, request, refusals[i].status, refusals[i].says, answer);
                 assert_contains(answer, "Content-Type: application/problem+json\r\n");
         }
 }
@@ -278,8 +282,10 @@ static void test_garbage(UNUSED void **state) {
                 assert_true(fd >= 0);
                 (void)http_send_text(fd, starts[i % ARRAY_SIZE(starts)]);
                 (void)http_send(fd, bytes, 1 + (seed >> 32) % sizeof bytes);
-                shutdown(fd, SHUT_WR);
-                AUTO_FREE char *answer = http_read(fd, NULL); /* comes to an end */
+                if (i % ARRAY_SIZE(starts) != 1)
+                        continue; /* hangs up in the middle */
+                (void)http_send_text(fd, " HTTP/1.1\r\n" CLOSE "\r\n");
+                AUTO_FREE char *answer = http_read(fd, NULL);
                 assert_int_not_equal(http_status(answer), 200);
         }
         assert_serves();
@@ -334,7 +340,7 @@ static void test_events(UNUSED void **state) {
 }
 
 static void test_events_are_caught_up(UNUSED void **state) {
-        AUTO_FREE char *before = ask(GET("/api/v3/status"));
+        AUTO_FREE char *before = ask(GET_REQUEST("/api/v3/status"));
         uint64_t id = newest_id(before);
         publish("3 1");
         char text[32];
@@ -382,7 +388,7 @@ static void test_streams_are_bounded(UNUSED void **state) {
         int fds[33];
         for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
                 fds[i] = open_events(NULL);
-                AUTO_FREE char *opened = http_read(fds[i], i < 32 ? ": connected" : "\n}");
+                AUTO_FREE char *opened = http_read(fds[i], i < 32 ? ": connected" : "}\n");
                 assert_int_equal(http_status(opened), i < 32 ? 200 : 503);
                 if (i == 32)
                         break;
@@ -409,7 +415,7 @@ static int as_nobody(const gid_t *groups, size_t group_count, int (*check)(void)
 }
 
 static int try_to_act(void) {
-        AUTO_FREE char *reading = ask(GET("/api/v3/status"));
+        AUTO_FREE char *reading = ask(GET_REQUEST("/api/v3/status"));
         AUTO_FREE char *acting = post("/api/v3/rollback", "{\"mode\":\"manual\",\"reason\":\"x\"}");
         if (http_status(reading) != 200 || !strstr(reading, "nobody (uid 65534)"))
                 return 90;
@@ -422,13 +428,12 @@ static int take_all_connections(void) {
         int fds[20];
         for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
                 fds[i] = http_connect(path);
-        AUTO_FREE char *last = http_read(fds[ARRAY_SIZE(fds) - 1], "}");
-        int length = 0;
+        AUTO_FREE char *last = http_read(fds[ARRAY_SIZE(fds) - 1], NULL);
+        size_t length = 0;
         const char *header = strstr(last, "Content-Length: ");
-        if (http_status(last) != 503 || !header || sscanf(header, "Content-Length: %d", &length) != 1)
+        if (http_status(last) != 503 || !header || sscanf(header, "Content-Length: %zu", &length) != 1)
                 return 90;
-        /* ours are taken up now, but root still gets through */
-        return strlen(http_body(last)) + 1 >= (size_t)length && strlen(http_body(last)) <= (size_t)length ? 0 : 91;
+        return strlen(http_body(last)) == length ? 0 : 91;
 }
 
 static void test_rights(UNUSED void **state) {
@@ -441,7 +446,26 @@ static void test_rights(UNUSED void **state) {
         AUTO_FREE char *root = post("/api/v3/rollback", "{\"mode\":\"manual\",\"reason\":\"x\"}");
         assert_contains(root, "\"caller\":\"root (uid 0)\",\"may_act\":true");
         assert_int_equal(as_nobody(NULL, 0, take_all_connections), 0);
+
+        /* whoever may only look can't keep an operator out */
+        int ready[2], fds[100];
+        char byte;
+        assert_int_equal(pipe(ready), 0);
+        fflush(NULL);
+        pid_t pid = fork();
+        if (pid == 0) {
+                if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
+                        _exit(99);
+                for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                        fds[i] = http_connect(path);
+                _exit(write(ready[1], "r", 1) == 1 ? pause() : 98);
+        }
+        close(ready[1]);
+        assert_int_equal(read(ready[0], &byte, 1), 1);
+        close(ready[0]);
         assert_serves();
+        kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 /* ---- the socket ---- */

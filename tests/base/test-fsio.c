@@ -18,7 +18,7 @@ static const char *in(const char *name) {
         static char paths[8][PATH_MAX];
         static unsigned next;
         char *path = paths[next++ % ARRAY_SIZE(paths)];
-        snprintf(path, PATH_MAX, "%s/%s", directory, name);
+        snprintf(path, PATH_MAX, "%s/%.255s", directory, name);
         return path;
 }
 

@@ -313,6 +313,18 @@ static void a_retry_gets_what_is_left_of_the_budget(void **state UNUSED) {
         assert_string_equal(shell.steps, "0 1 2 3 4 5 r3 r4 r5 r6 r7 r8");
 }
 
+/* The act itself may know before the timer that it has timed out; that is an answer, not a reason to wait as long again. */
+static void a_time_out_is_not_repeated_however_early_it_comes(void **state UNUSED) {
+        start_rollback(MODE_AUTOMATIC);
+        while (!(shell.update.flags & UPDATE_DISPATCH) || shell.update.call.step != STEP_START_VERSION)
+                run_shell_event(&shell, shell.update.flags & UPDATE_APPEND
+                                                ? (RunEvent){ .type = EVENT_PERSISTED }
+                                                : (RunEvent){ .type = EVENT_STEP_DONE, .token = shell.update.call.token });
+        run_shell_event(&shell, (RunEvent){ .type = EVENT_TIMEOUT, .token = shell.run.token, .detail = "not ready within 10 s" });
+        assert_int_equal(shell.run.phase, RUN_RECOVERY);
+        assert_string_equal(shell.run.failure, "Start previous version timed out: not ready within 10 s");
+}
+
 static void a_clock_set_back_never_lengthens_a_budget(void **state UNUSED) {
         start_rollback(MODE_AUTOMATIC);
         shell.now = 1000 * SEC;
@@ -405,6 +417,7 @@ int main(void) {
                 cmocka_unit_test(an_act_waits_for_every_append_before_it),
                 cmocka_unit_test(late_answers_are_ignored),
                 cmocka_unit_test(a_retry_gets_what_is_left_of_the_budget),
+                cmocka_unit_test(a_time_out_is_not_repeated_however_early_it_comes),
                 cmocka_unit_test(a_clock_set_back_never_lengthens_a_budget),
                 cmocka_unit_test(the_way_back_names_the_versions_the_other_way_round),
                 cmocka_unit_test(long_words_are_cut_between_characters),

@@ -158,6 +158,7 @@ static const Bad bad_files[] = {
         {HEALTH "alerts:\n  command: [/bin/mail, '']\n", "4:12", "an item is empty"},
         {HEALTH "alerts:\n  command: [mail]\n", "4:12", "a program's absolute path"},
         {HEALTH "units:\n  systemd: {bus: tram}\n", "4:18", "'bus' is 'tram'; allowed is one of: auto, system, private"},
+        {HEALTH "units:\n  systemd: {bus: auto system}\n", "4:18", "is 'auto system'"},
         {HEALTH "units:\n  systemd: {bus: ''}\n", "4:18", "one of: auto, system, private"},
         {HEALTH "traffic:\n  haproxy: {gate: yes}\n", "4:19", "'gate' is 'yes'; allowed is true or false"},
         {HEALTH "metrics:\n  edge: {listen: 'localhost:80'}\n", "4:18", "a numeric address and port"},

@@ -164,7 +164,7 @@ static void test_run_budget_kills_the_group(void **state) {
         Fixture *fixture = *state;
         int ends[2];
         assert_int_equal(pipe(ends), 0);
-        char script[128], fd[16];
+        char script[256], fd[64];
         snprintf(fd, sizeof fd, "/proc/%d/fd/%d", getpid(), ends[1]);
         snprintf(script, sizeof script, "exec 9>%s; trap '' TERM; sleep 1000 & sleep 1000", fd);
         int64_t begun = now_us(fixture->event);

@@ -35,6 +35,14 @@ typedef struct State {
 
 static Plan plan; /* of the exploration that is under way */
 
+/* Once a record is closed it matters that the step was tried and whether it held; failed or timed out is but a word. Of one that
+ * acts it matters whether it is the first attempt. */
+static void pack_record(const StepRecord *record, unsigned char *state, unsigned char *attempt) {
+        unsigned most = record->state == STEP_ACTING ? 2 : 1;
+        *state = (unsigned char)(record->state == STEP_TIMED_OUT ? STEP_FAILED : record->state);
+        *attempt = (unsigned char)(record->attempt < most ? record->attempt : most);
+}
+
 static void pack_run(const Run *run, PackedRun *packed) {
         memset(packed, 0, sizeof *packed);
         packed->phase = (unsigned char)run->phase;
@@ -48,10 +56,8 @@ static void pack_run(const Run *run, PackedRun *packed) {
         packed->outstanding[0] = (unsigned char)run->outstanding;
         packed->outstanding[1] = (unsigned char)(run->outstanding >> 8);
         for (unsigned i = 0; i < STEP_COUNT; i++) {
-                packed->states[0][i] = (unsigned char)run->steps[i].state;
-                packed->states[1][i] = (unsigned char)run->recovery[i].state;
-                packed->attempts[0][i] = (unsigned char)run->steps[i].attempt;
-                packed->attempts[1][i] = (unsigned char)run->recovery[i].attempt;
+                pack_record(&run->steps[i], &packed->states[0][i], &packed->attempts[0][i]);
+                pack_record(&run->recovery[i], &packed->states[1][i], &packed->attempts[1][i]);
         }
 }
 
@@ -154,23 +160,28 @@ static void feed(State *state, Run *run, RunEvent event) {
                 bool act = (update.flags & UPDATE_DISPATCH) != 0, probe = (update.flags & UPDATE_PROBE) != 0;
                 state->pending = act ? PENDING_ACT : probe ? PENDING_PROBE : PENDING_TIMER;
                 state->step = (unsigned char)update.call.step;
-                state->attempt = (unsigned char)update.call.attempt;
+                state->attempt = update.call.attempt > 1 ? 2 : 1;
                 state->forced = update.call.forced;
                 state->back = strcmp(update.call.target, plan.to) != 0;
                 if (act) {
+                        if (update.call.attempt > 2) /* as it is packed */
+                                update.call.attempt = 2;
                         unpack_run(&state->durable, &durable);
                         const char *wrong = world_check_intent(state->in_journal ? &durable : NULL, run, &update.call);
                         if (wrong)
                                 broken(wrong, state);
                 }
-        } else if ((run->waiting == WAIT_NOTHING)) {
+        } else if (run->waiting == WAIT_NOTHING) {
                 state->pending = PENDING_NOTHING; /* an act that nobody waits for any more is cancelled */
                 state->step = state->attempt = state->forced = state->back = 0;
         }
         if (update.flags & UPDATE_NOTIFY)
                 state->world.paged = 1;
-        if (update.flags & UPDATE_FINISH)
+        if (update.flags & UPDATE_FINISH) {
                 state->world.finished = 1;
+                if (!state->in_journal || state->durable.phase != run->phase)
+                        broken("it finished before its end was durable", state);
+        }
 }
 
 static void crash(State *state, Run *run) {

@@ -102,6 +102,23 @@ static void test_a_crash_on_a_full_disk_is_recovered_from(UNUSED void **state) {
         journal_close(journal);
 }
 
+static void test_the_spare_gives_room_for_a_lost_index(UNUSED void **state) {
+        if (!mounted)
+                skip();
+        Journal *journal = NULL;
+        Run back;
+        Error error = {0};
+        assert_int_equal(unlink(in("journal-shm")), 0); /* what a first open does to it, and others were quicker */
+        fill_disk("more-filler");
+        if (journal_open(in("journal"), &journal, &error) < 0)
+                fail_msg("%s", error.message);
+        assert_int_equal(journal_open_run(journal, &back, &error), 1);
+        append_all(journal, &back, JOURNAL_RESERVED_APPENDS);
+        assert_non_null(strstr(journal_space_problem(journal), "journal-spare")); /* readiness says so */
+        journal_close(journal);
+        unlink(in("more-filler"));
+}
+
 static void test_a_long_run_moves_its_log_into_the_database(UNUSED void **state) {
         if (!mounted)
                 skip();
@@ -172,6 +189,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_run_goes_on_when_the_disk_is_full),
                 cmocka_unit_test(test_a_crash_on_a_full_disk_is_recovered_from),
+                cmocka_unit_test(test_the_spare_gives_room_for_a_lost_index),
                 cmocka_unit_test(test_a_long_run_moves_its_log_into_the_database),
                 cmocka_unit_test(test_a_missing_reserve_is_said_and_refilled),
                 cmocka_unit_test(test_the_side_file_takes_an_emergency_on_a_full_disk),

@@ -7,11 +7,25 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
 
 #include "store-fixture.h"
+
+/* Stand before libc's, for SQLite too, which is a shared library: so that syncs can be counted. */
+static int syncs;
+
+int fsync(int fd) {
+        syncs++;
+        return (int)syscall(SYS_fsync, fd);
+}
+
+int fdatasync(int fd) {
+        syncs++;
+        return (int)syscall(SYS_fdatasync, fd);
+}
 
 static Journal *open_journal(const char *name) {
         Journal *journal = NULL;
@@ -58,6 +72,18 @@ static void test_a_run_comes_back_as_it_was(UNUSED void **state) {
         journal = open_journal("whole");
         assert_int_equal(journal_run(journal, 1, &back, &error), 1);
         assert_memory_equal(&back, &run, sizeof run);
+        journal_close(journal);
+}
+
+static void test_every_append_is_synced_before_it_returns(UNUSED void **state) {
+        Journal *journal = open_journal("synced");
+        Run run = full_run();
+        for (int i = 0; i < 10; i++) {
+                run.token++;
+                syncs = 0;
+                append(journal, &run, "intent");
+                assert_true(syncs > 0);
+        }
         journal_close(journal);
 }
 
@@ -474,6 +500,7 @@ static void test_prints_the_cost_of_an_append(UNUSED void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_run_comes_back_as_it_was),
+                cmocka_unit_test(test_every_append_is_synced_before_it_returns),
                 cmocka_unit_test(test_the_open_run_is_the_one_that_has_not_ended),
                 cmocka_unit_test(test_records_tell_the_story_in_order),
                 cmocka_unit_test(test_counts_automatic_rollbacks),

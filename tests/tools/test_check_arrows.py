@@ -18,11 +18,6 @@ def put(tree, path, *includes):
     file.write_text("/* a file */\n" + "".join(f"#include {include}\n" for include in includes))
 
 
-def test_this_tree():
-    code, lines = check(TOP)
-    assert code == 0, "\n".join(lines)
-
-
 def test_right_arrows(tmp_path):
     put(tmp_path, "core/engine.c", '"core/engine.h"', '"core/types.h"', '"base/error.h"', "<stdint.h>")
     put(tmp_path, "adapters/units.c", '"io/op.h"', '"base/units.h"', '"core/types.h"', "<systemd/sd-bus.h>")
