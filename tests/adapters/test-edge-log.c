@@ -183,7 +183,7 @@ static void test_every_split(void **state) {
                         assert_int_not_equal(result, EDGE_FRAME_BROKEN);
                         at += used;
                         if (result == EDGE_FRAME_LINE)
-                                strncat(lines, line, 5);
+                                snprintf(lines + strlen(lines), sizeof lines - strlen(lines), "%.5s", line);
                         else if (seen == size)
                                 break;
                         else

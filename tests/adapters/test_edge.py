@@ -1,0 +1,286 @@
+"""The edge metrics: what a real HAProxy's log tells, and what strangers may do to the port."""
+import socket
+import time
+
+import pytest
+
+from balancer import Balancer, Tool, free_port, needs_haproxy, wait_for
+
+LINE = "novacron1 end={end} backend=app status={status} state={state} TR=0 Tr={ms} Ta={ms} gate=- key=- parked=-"
+
+
+def line(status=200, ms=5, state="--", end=None):
+    return LINE.format(end=end or int(time.time() * 1000), status=status, ms=ms, state=state).encode()
+
+
+def framed(*lines):
+    return b"".join(b"%d %s" % (len(text), text) for text in lines)
+
+
+class Edge:
+    def __init__(self, **settings):
+        self.port = free_port()
+        self.tool = Tool("metrics", "edge", listen=f"127.0.0.1:{self.port}", backend="app", **settings)
+        self.sockets = []
+
+    def connect(self):
+        client = socket.create_connection(("127.0.0.1", self.port))
+        client.settimeout(5)
+        self.sockets.append(client)
+        return client
+
+    def collect(self):
+        return self.tool.ask("collect 1000")
+
+    def pulse(self):
+        return self.tool.ask("pulse")
+
+    def wait_for_requests(self, count):
+        wait_for(lambda: self.pulse()["requests"] >= count, what=f"{count} requests")
+
+
+@pytest.fixture
+def edge():
+    edge = Edge()
+    assert edge.tool.opened["status"] == "open"
+    yield edge
+    for client in edge.sockets:
+        client.close()
+    edge.tool.kill()
+
+
+# ---- a stream of lines ----
+
+
+def test_sample(edge):
+    haproxy = edge.connect()
+    haproxy.sendall(framed(*[line(ms=i) for i in range(1, 101)], line(500, 7), line(504, 30000, "sH"), line(404)))
+    edge.wait_for_requests(103)
+    sample = edge.collect()
+    assert sample["measured"] and sample["note"] == ""
+    assert (sample["requests"], sample["errors"], sample["successes"]) == (103, 2, 101)
+    assert sample["p50_us"] == 50_000 and sample["p99_us"] == 100_000
+    assert edge.collect()["requests"] == 0
+
+
+def test_newlines_are_understood(edge):
+    edge.connect().sendall(b"".join(line() + b"\n" for _ in range(10)) + b"<134>" + line() + b"\r\n")
+    edge.wait_for_requests(11)
+    assert edge.collect()["measured"]
+
+
+def test_collect_takes_what_has_arrived(edge):
+    haproxy = edge.connect()
+    haproxy.sendall(framed(line()))
+    edge.wait_for_requests(1)
+    for _ in range(50):
+        haproxy.sendall(framed(line()))
+        assert edge.collect()["requests"] >= 1
+
+
+def test_nobody_connected(edge):
+    sample = edge.collect()
+    assert not sample["measured"] and "isn't connected" in sample["note"] and str(edge.port) in sample["note"]
+    assert not edge.pulse()["connected"]
+    haproxy = edge.connect()
+    haproxy.sendall(framed(line()))
+    edge.wait_for_requests(1)
+    assert edge.pulse()["connected"] and edge.collect()["measured"]
+    haproxy.close()
+    wait_for(lambda: not edge.pulse()["connected"])
+    assert not edge.collect()["measured"]
+
+
+def test_the_past_is_skipped_once(edge):
+    haproxy = edge.connect()
+    hour_ago = int(time.time() * 1000) - 3_600_000
+    haproxy.sendall(framed(*[line(500, end=hour_ago)] * 20, line(), line(end=hour_ago)))
+    edge.wait_for_requests(2)
+    sample = edge.collect()
+    assert (sample["measured"], sample["requests"], sample["errors"]) == (True, 2, 0)
+
+
+# ---- strangers and nonsense ----
+
+
+@pytest.mark.parametrize("garbage", [b"\x00\xff\x80" * 50_000, b"x" * 10_000_000, b"99999 " + b"y" * 200_000, b"12" * 100_000, framed(b"z" * 8000) * 20,
+                                     framed(line().replace(b"Tr=5", b"Tr=-5")) * 20, framed(line().replace(b"Tr=5", b"Tr=NaN")) * 20, framed(line()[:60]) * 20,
+                                     (line()[:60] + b"\n") * 20, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"],
+                         ids=["binary", "10-MB", "huge-frame", "digits", "long-frames", "negative", "NaN", "truncated", "truncated-lines", "http"])
+def test_nonsense_is_not_measured(edge, garbage):
+    haproxy = edge.connect()
+    haproxy.sendall(framed(line()))
+    edge.wait_for_requests(1)
+    edge.collect()
+    stranger = edge.connect()
+    try:
+        stranger.sendall(garbage)
+    except OSError:
+        pass  # it hung up on us: that is fine
+    notes = []
+
+    def noticed():
+        sample = edge.collect()
+        notes.append(sample["note"])
+        return not sample["measured"] and "made no sense" in sample["note"]
+
+    wait_for(noticed, what="nonsense noticed")
+    haproxy.sendall(framed(*[line()] * 5))
+    edge.wait_for_requests(6)
+    assert edge.pulse()["failures"] == 0
+
+
+def test_sense_outweighs_a_little_nonsense(edge):
+    edge.connect().sendall(framed(*[line()] * 50, b"what?", *[line()] * 50))
+    edge.wait_for_requests(100)
+    sample = edge.collect()
+    assert sample["measured"] and sample["requests"] == 100 and "1 of 101" in sample["note"]
+
+
+def test_strangers_cannot_keep_haproxy_out(edge):
+    haproxy = edge.connect()
+    haproxy.sendall(framed(line()))
+    edge.wait_for_requests(1)
+    for _ in range(60):
+        edge.connect()
+    late = edge.connect()
+    late.sendall(framed(line()))
+    edge.wait_for_requests(2)
+    haproxy.sendall(framed(line()))
+    edge.wait_for_requests(3)
+
+
+def test_port_taken(edge):
+    other = Tool("metrics", "edge", listen=f"127.0.0.1:{edge.port}", backend="app")
+    assert other.opened["status"] == "refused" and f"127.0.0.1:{edge.port}" in other.opened["error"] and "in use" in other.opened["error"]
+    other.kill()
+
+
+def test_only_declared_peers():
+    import subprocess
+
+    words = subprocess.run(["hostname", "-I"], stdout=subprocess.PIPE, text=True).stdout.split()
+    address = next((word for word in words if "." in word), None)
+    if not address:
+        pytest.skip("this machine has loopback only")
+    for peers, expected in (("192.0.2.1", 0), (address, 1)):
+        port = free_port()
+        tool = Tool("metrics", "edge", listen=f"0.0.0.0:{port}", backend="app", peers=peers)
+        with socket.create_connection((address, port)) as client:
+            client.sendall(framed(line()))
+            if expected:
+                wait_for(lambda: tool.ask("pulse")["requests"] == 1)
+            else:
+                assert client.recv(1) == b"" if True else None
+                answer = tool.ask("pulse")
+                assert answer["requests"] == 0 and not answer["connected"]
+        tool.kill()
+
+
+# ---- a real HAProxy ----
+
+
+@pytest.fixture
+def balancer(tmp_path):
+    balancer = Balancer(tmp_path)
+    balancer.start_service()
+    balancer.start()
+    balancer.wait_up()
+    yield balancer
+    balancer.close()
+
+
+def listen(balancer, **settings):
+    tool = balancer.tool("metrics", "edge", listen=f"127.0.0.1:{balancer.edge_port}", backend="app", **settings)
+    wait_for(lambda: tool.ask("pulse")["connected"], what="HAProxy's ring")
+    return tool
+
+
+def wait_requests(tool, count):
+    wait_for(lambda: tool.ask("pulse")["requests"] >= count, what=f"{count} requests")
+
+
+@needs_haproxy
+def test_haproxy_tells_what_requests_got(balancer):
+    for _ in range(5):
+        balancer.get("/status/500")  # before anybody listened: the past
+    time.sleep(1.2)
+    edge = listen(balancer, haproxy_socket=balancer.socket)
+    for path in ["/"] * 20 + ["/status/404", "/status/500", "/sleep/150"]:
+        balancer.get(path)
+    wait_requests(edge, 23)
+    sample = edge.ask("collect 1000")
+    assert (sample["measured"], sample["requests"], sample["errors"], sample["dropped"], sample["note"]) == (True, 23, 1, 0, ""), sample
+    assert 150_000 <= sample["p99_us"] < 400_000 and sample["p50_us"] < 100_000
+
+    balancer.stop_service()
+    balancer.get("/")
+    wait_requests(edge, 24)
+    pulse = edge.ask("pulse")
+    assert pulse["failures"] == 2 and pulse["failing"]
+
+
+@needs_haproxy
+def test_parked_time_is_told_apart(balancer):
+    edge, traffic = listen(balancer), balancer.traffic(park_max="600ms")
+    traffic.ask("drain 5000 5000")
+    assert balancer.get() == 503
+    wait_requests(edge, 1)
+    pulse = edge.ask("pulse")
+    assert (pulse["requests"], pulse["failures"], pulse["parked"]) == (1, 1, 1) and pulse["parked_longest_us"] >= 600_000
+    traffic.ask("restore 1000")
+
+    traffic.ask("drain 5000 5000")
+    client = socket.create_connection(("127.0.0.1", balancer.port))
+    client.sendall(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n")
+    time.sleep(0.3)
+    traffic.ask("restore 1000")
+    assert b" 200 " in client.recv(4096)
+    client.close()
+    wait_requests(edge, 2)
+    sample = edge.ask("collect 1000")
+    assert (sample["requests"], sample["errors"]) == (1, 0) and sample["p99_us"] < 200_000, sample
+    assert edge.ask("pulse")["parked"] == 2
+
+
+@needs_haproxy
+def test_requests_cut_by_a_drain_are_failures(balancer):
+    edge, traffic = listen(balancer), balancer.traffic()
+    client = socket.create_connection(("127.0.0.1", balancer.port))
+    client.sendall(b"GET /sleep/20000 HTTP/1.1\r\nHost: t\r\n\r\n")
+    wait_for(lambda: balancer.server()["scur"] == "1")
+    assert traffic.ask("drain 200 5000")["number"] == 1
+    wait_requests(edge, 1)
+    assert edge.ask("pulse")["failures"] == 1
+    client.close()
+
+
+@needs_haproxy
+def test_a_hung_or_missing_runtime_socket_is_a_note(balancer):
+    edge = listen(balancer, haproxy_socket="/nowhere/haproxy.sock")
+    balancer.get()
+    wait_requests(edge, 1)
+    sample = edge.ask("collect 500")
+    assert sample["measured"] and sample["requests"] == 1 and "/nowhere/haproxy.sock" in sample["note"]
+
+    import signal
+
+    edge.kill()
+    balancer.tools.remove(edge)
+    edge = listen(balancer, haproxy_socket=balancer.socket)
+    balancer.process.send_signal(signal.SIGSTOP)
+    sample = edge.ask("collect 400")
+    assert sample["status"] == "done" and "no answer within" in sample["note"] and sample["ms"] < 600
+
+
+@needs_haproxy
+def test_restarted_haproxy_is_heard_again(balancer):
+    edge = listen(balancer)
+    balancer.stop()
+    wait_for(lambda: not edge.ask("pulse")["connected"])
+    balancer.start()
+    wait_for(lambda: edge.ask("pulse")["connected"], what="HAProxy's ring")
+    balancer.wait_up()
+    balancer.get()
+    wait_requests(edge, 1)
+    assert edge.ask("collect 500")["measured"]
