@@ -26,6 +26,7 @@ static const char usage[] =
         "  --client NAME        in the writes' ids; another for each run (load-<time>)\n"
         "  --verify URL         read the service's writes there at the end: is each acknowledged one stored once?\n"
         "  --summary FILE       JSON, at the end (standard output)\n"
+        "  --requests FILE      CSV, at the end: a line for each request (see load/report.h)\n"
         "  --events FILE        JSON lines as they come: each failure, each change of the release, a count every 100 ms\n"
         "  --progress           a line each second on standard error\n"
         "\n"
@@ -37,7 +38,7 @@ typedef struct Load {
         struct sockaddr_in verify_address;
         char verify_host[64];
         bool verify, progress;
-        const char *summary_path, *events_path;
+        const char *summary_path, *requests_path, *events_path;
         FILE *events;
         Tally tally;
         TickCount tick, second;
@@ -86,6 +87,7 @@ enum {
         OPTION_CLIENT,
         OPTION_VERIFY,
         OPTION_SUMMARY,
+        OPTION_REQUESTS,
         OPTION_EVENTS,
         OPTION_PROGRESS,
 };
@@ -100,6 +102,7 @@ static const struct option option_table[] = {
         {"client", required_argument, NULL, OPTION_CLIENT},
         {"verify", required_argument, NULL, OPTION_VERIFY},
         {"summary", required_argument, NULL, OPTION_SUMMARY},
+        {"requests", required_argument, NULL, OPTION_REQUESTS},
         {"events", required_argument, NULL, OPTION_EVENTS},
         {"progress", no_argument, NULL, OPTION_PROGRESS},
         {"help", no_argument, NULL, OPTION_HELP},
@@ -135,6 +138,9 @@ static bool apply_option(Load *load, int option, const char *value) {
                 return parse_url(value, &load->verify_address, load->verify_host);
         case OPTION_SUMMARY:
                 load->summary_path = value;
+                return true;
+        case OPTION_REQUESTS:
+                load->requests_path = value;
                 return true;
         case OPTION_EVENTS:
                 load->events_path = value;
@@ -210,6 +216,13 @@ static void on_marked(void *userdata) {
 
 /* ---- the end ---- */
 
+static FILE *create(const char *path) {
+        FILE *file = fopen(path, "we");
+        if (!file)
+                fprintf(stderr, "demo-load: cannot write %s: %s\n", path, strerror(errno));
+        return file;
+}
+
 static int finish(Load *load, Error *error) {
         Verification verification;
         int r = 0, code = EX_OK;
@@ -222,11 +235,12 @@ static int finish(Load *load, Error *error) {
                 code = EX_UNAVAILABLE;
         } else if (verified && (verification.lost > 0 || verification.duplicated > 0 || verification.misnumbered > 0))
                 code = EXIT_LEDGER_BROKEN;
-        AUTO_FCLOSE FILE *file = load->summary_path ? fopen(load->summary_path, "we") : NULL;
-        if (load->summary_path && !file) {
-                fprintf(stderr, "demo-load: cannot write %s: %s\n", load->summary_path, strerror(errno));
+        AUTO_FCLOSE FILE *file = load->summary_path ? create(load->summary_path) : NULL;
+        AUTO_FCLOSE FILE *requests = load->requests_path ? create(load->requests_path) : NULL;
+        if ((load->summary_path && !file) || (load->requests_path && !requests))
                 return EX_CANTCREAT;
-        }
+        if (requests)
+                report_requests(requests, &load->tally);
         report_summary(file ? file : stdout, &load->client, &load->tally, verified ? &verification : NULL);
         return code;
 }
@@ -234,10 +248,8 @@ static int finish(Load *load, Error *error) {
 static int run(Load *load) {
         static const ClientHooks hooks = {.ended = on_ended, .tick = on_tick, .marked = on_marked};
         Error error = {0};
-        if (load->events_path && !(load->events = fopen(load->events_path, "we"))) {
-                fprintf(stderr, "demo-load: cannot write %s: %s\n", load->events_path, strerror(errno));
+        if (load->events_path && !(load->events = create(load->events_path)))
                 return EX_CANTCREAT;
-        }
         int r = client_run(&load->client, &load->tally, &hooks, load, &error);
         if (load->events)
                 fclose(load->events);

@@ -147,6 +147,15 @@ void report_summary(FILE *file, const ClientOptions *options, const Tally *tally
         fputs("}\n", file);
 }
 
+void report_requests(FILE *file, const Tally *tally) {
+        fputs("due_us,latency_us,outcome,status,version,write\n", file);
+        for (size_t i = 0; i < tally->count; i++) {
+                const Row *row = &tally->rows[i];
+                fprintf(file, "%" PRId64 ",%" PRId64 ",%s,%d,%s,%d\n", row->due_us, row->latency_us,
+                        outcome_name(row->outcome), row->status, version_of(tally, row), row->write != 0);
+        }
+}
+
 void report_failure(FILE *file, const Tally *tally, size_t row) {
         fputs("{\"event\": \"failed\", ", file);
         print_row(file, tally, &tally->rows[row]);

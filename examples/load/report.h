@@ -21,6 +21,10 @@
  * One member a line, so that a shell script can read it. Times _us: CLOCK_REALTIME. `verification` may be NULL. */
 void report_summary(FILE *file, const ClientOptions *options, const Tally *tally, const Verification *verification);
 
+/* The whole ledger, a line for each request in the order they were due:
+ *   due_us,latency_us,outcome,status,version,write      write: 1 for a write; a version of nobody is empty */
+void report_requests(FILE *file, const Tally *tally);
+
 /* {"event":"failed", as in `failures`} */
 void report_failure(FILE *file, const Tally *tally, size_t row);
 /* {"event":"version","version":"v2.4.0","t_us":...} */

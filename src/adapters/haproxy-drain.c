@@ -23,7 +23,7 @@ typedef struct Drain {
         int64_t begun_us, cut_us, give_up_us; /* moments */
         bool reached;                         /* HAProxy has answered at least once */
         unsigned empty_reads;
-        bool cut;
+        bool cut, cut_refused;
         int64_t given_up; /* requests in flight when the rest was cut */
 } Drain;
 
@@ -76,9 +76,10 @@ static void drain_done(Drain *drain, const HaproxyView *view) {
         OpResult result = {.status = OP_DONE, .number = drain->given_up};
         int64_t waited_ms = (haproxy_mono_us(haproxy) - drain->begun_us) / USEC_PER_MSEC;
         haproxy->total_when_empty = haproxy_total(haproxy, &view->backend);
-        char in_flight[80];
+        char in_flight[112];
         if (drain->given_up > 0)
-                snprintf(in_flight, sizeof in_flight, "%" PRId64 " requests in flight were cut after %" PRId64 " ms", drain->given_up, waited_ms);
+                snprintf(in_flight, sizeof in_flight, "%" PRId64 " requests in flight were %s after %" PRId64 " ms", drain->given_up,
+                         drain->cut_refused ? "given up (HAProxy refused to cut them)" : "cut", waited_ms);
         else
                 snprintf(in_flight, sizeof in_flight, "nothing in flight after %" PRId64 " ms", waited_ms);
         const char *meanwhile = !haproxy->plain                                  ? "requests are parked"
@@ -98,6 +99,8 @@ static void on_cut(void *userdata, const LineAnswer *answer) {
                 drain_trouble(drain, &error);
                 return;
         }
+        char said[16];
+        drain->cut_refused = haproxy_complaint(answer->text, said, sizeof said)[0] != '\0'; /* the socket isn't `level admin` */
         drain_poll(drain);
 }
 
@@ -142,7 +145,7 @@ static void on_polled(void *userdata, const LineAnswer *answer) {
         }
         int64_t now_us = haproxy_mono_us(haproxy);
         drain->empty_reads = haproxy_in_flight(haproxy, &view.backend) == 0 ? drain->empty_reads + 1 : 0;
-        if (drain->empty_reads >= EMPTY_READS || (drain->cut && now_us >= drain->give_up_us))
+        if (drain->empty_reads >= EMPTY_READS || drain->cut_refused || (drain->cut && now_us >= drain->give_up_us))
                 drain_done(drain, &view);
         else if (drain->empty_reads == 0 && now_us >= cut_moment(drain))
                 drain_cut(drain, &view);

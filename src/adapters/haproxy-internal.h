@@ -56,7 +56,8 @@ int64_t haproxy_wall_ms(const Haproxy *haproxy);
 int haproxy_ask(const Haproxy *haproxy, const char *commands, int64_t budget_us, LineCallback callback, void *userdata, LineCall **ret_call,
                 Error *error);
 
-/* Reads the answer to `view_command`; what the view holds is freed by haproxy_view_done(). Errors name socket and backend. */
+/* Reads the answer to `view_command`; what the view holds is freed by haproxy_view_done(). Errors name socket and
+ * backend; `error` may not be NULL. */
 int haproxy_view_read(const Haproxy *haproxy, const LineAnswer *answer, HaproxyView *ret_view, Error *error);
 void haproxy_view_done(HaproxyView *view);
 

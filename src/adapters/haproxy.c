@@ -116,7 +116,9 @@ int haproxy_view_read(const Haproxy *haproxy, const LineAnswer *answer, HaproxyV
         if (r < 0) {
                 haproxy_view_done(&view);
                 error_prefix(error, "HAProxy at %s, backend \"%s\"", haproxy->socket, haproxy->backend);
-                return r == -ENOENT ? -ENXIO : r; /* ENOENT would read as a missing socket, which may come back */
+                if (r == -ENOENT)
+                        error->code = r = -ENXIO; /* ENOENT would read as a missing socket, which may come back */
+                return r;
         }
         if (haproxy->gate_map[0]) {
                 const char *map = haproxy_next_answer(answer->text);

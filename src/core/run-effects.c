@@ -154,6 +154,10 @@ static const char *direction(const Run *run) {
         return run->plan.kind == RUN_ROLLBACK ? "rollback" : "deployment";
 }
 
+static const char *origin(const Run *run) {
+        return run->plan.from[0] ? run->plan.from : "nothing";
+}
+
 static void describe_holding(const Run *run, char *text, size_t size) {
         bool dark = (run->outstanding & BIT(STEP_RESTORE_TRAFFIC)) != 0;
         const StepRecord *resume = &run->recovery[STEP_RESUME_DEPLOYMENTS];
@@ -163,7 +167,7 @@ static void describe_holding(const Run *run, char *text, size_t size) {
                 if (record_failed(&run->recovery[id]))
                         undone = run->recovery[id].detail;
         snprintf(text, size, "HOLDING: %s %s -> %s: %s.%s%s%s Traffic is %s; deployments are %s. A person has to look.",
-                 direction(run), run->plan.from, run->plan.to, run->failure, *undone ? " Putting the original back failed: " : "",
+                 direction(run), origin(run), run->plan.to, run->failure, *undone ? " Putting the original back failed: " : "",
                  undone, *undone ? "." : "", dark ? "STILL DRAINED" : "let through to whatever runs",
                  paused ? "still paused" : "resumed");
 }
@@ -179,6 +183,6 @@ void move_finish(Move *move) {
                 update->flags |= UPDATE_NOTIFY;
                 snprintf(update->notify, sizeof update->notify,
                          "%s %s -> %s has ended, but deployments are still paused (%s): resume them by hand.", direction(run),
-                         run->plan.from, run->plan.to, run->recovery[STEP_RESUME_DEPLOYMENTS].detail);
+                         origin(run), run->plan.to, run->recovery[STEP_RESUME_DEPLOYMENTS].detail);
         }
 }

@@ -22,6 +22,8 @@ bool run_goes_forward(const Run *run);                       /* its records are 
 StepRecord *run_record_of(Run *run, StepId id);
 bool record_failed(const StepRecord *record);
 void run_enter(Run *run, RunPhase phase);
+void run_skip(Run *run, StepId id, const char *why);
+void run_skip_range(Run *run, StepId first, StepId last, const char *why); /* those that have not begun */
 int64_t run_budget_left(const Run *run, StepId id, int64_t started_wall, int64_t now_wall);
 
 void move_append(Move *move);
@@ -35,8 +37,6 @@ void move_finish(Move *move);
 /* ---- run-path.c ---- */
 
 void run_blame(Run *run, StepId id); /* it is the cause, unless there is one already */
-void run_skip(Run *run, StepId id, const char *why);
-void run_skip_range(Run *run, StepId first, StepId last, const char *why); /* those that have not begun */
 void move_end(Move *move);
 void move_settle(Move *move);
 void move_undo(Move *move);

@@ -15,9 +15,8 @@
 void run_blame(Run *run, StepId id) {
         const StepRecord *record = run_record(run, id);
         if (run->failure[0] == '\0') /* the first one is the cause */
-                snprintf(run->failure, sizeof run->failure, "%s %s: %s",
-                         step_title(id, run->plan.kind, !run_goes_forward(run)),
-                         record->state == STEP_TIMED_OUT ? "timed out" : "failed", record->detail);
+                snprintf(run->failure, sizeof run->failure, "%s %s%s%s", step_title(id, run->plan.kind, !run_goes_forward(run)),
+                         record->state == STEP_TIMED_OUT ? "timed out" : "failed", record->detail[0] ? ": " : "", record->detail);
 }
 
 void move_end(Move *move) {

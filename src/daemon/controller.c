@@ -303,7 +303,8 @@ static int check_wish(Controller *controller, const RunWish *wish, Problem *prob
                 return -1;
         if (release_store_current(controller->world->releases, controller->version, &error) < 0) {
                 controller->version[0] = '\0';
-                if (error.code != -ENOENT || wish->kind == RUN_ROLLBACK)
+                controller->version_error = error;
+                if (error.code != -ENOENT || wish->kind == RUN_ROLLBACK || controller->deployment_known) /* only the first one needs none */
                         return problem_set(problem, 409, EXIT_REFUSED, "The live release is not known", "%s", error_text(&error));
         }
         if (wish->expect_from && wish->expect_from[0] && strcmp(wish->expect_from, controller->version) != 0)

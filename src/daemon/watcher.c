@@ -149,7 +149,9 @@ static int arm_sampling(Watcher *watcher) {
 }
 
 static int start_again(Watcher *watcher) {
-        int64_t now = clock_mono_us();
+        uint64_t loop_now = 0; /* the sources' clock, too: by a later one the first sample would begin before the window and be left out */
+        (void)sd_event_now(watcher->world->event, CLOCK_BOOTTIME, &loop_now);
+        int64_t now = (int64_t)loop_now;
         engine_restart(&watcher->engine, now);
         outage_watch_restart(&watcher->outage, now);
         watcher->restarts = (RestartWatch){0};

@@ -32,11 +32,11 @@ static int64_t now_us(void) {
 static void tell(json_t *answer) {
         json_object_set_new(answer, "ms", json_real((double)(now_us() - begun_us) / 1000));
         json_object_set(answer, "warnings", warnings);
-        json_array_clear(warnings);
         json_dumpf(answer, stdout, JSON_COMPACT);
         putchar('\n');
         fflush(stdout);
         json_decref(answer);
+        json_array_clear(warnings);
 }
 
 static json_t *describe(const OpResult *result) {

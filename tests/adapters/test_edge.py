@@ -1,5 +1,7 @@
 """The edge metrics: what a real HAProxy's log tells, and what strangers may do to the port."""
+import signal
 import socket
+import subprocess
 import time
 
 import pytest
@@ -157,8 +159,6 @@ def test_port_taken(edge):
 
 
 def test_only_declared_peers():
-    import subprocess
-
     words = subprocess.run(["hostname", "-I"], stdout=subprocess.PIPE, text=True).stdout.split()
     address = next((word for word in words if "." in word), None)
     if not address:
@@ -171,7 +171,10 @@ def test_only_declared_peers():
             if expected:
                 wait_for(lambda: tool.ask("pulse")["requests"] == 1)
             else:
-                assert client.recv(1) == b"" if True else None
+                try:
+                    assert client.recv(1) == b""
+                except ConnectionResetError:
+                    pass
                 answer = tool.ask("pulse")
                 assert answer["requests"] == 0 and not answer["connected"]
         tool.kill()
@@ -262,8 +265,6 @@ def test_a_hung_or_missing_runtime_socket_is_a_note(balancer):
     wait_requests(edge, 1)
     sample = edge.ask("collect 500")
     assert sample["measured"] and sample["requests"] == 1 and "/nowhere/haproxy.sock" in sample["note"]
-
-    import signal
 
     edge.kill()
     balancer.tools.remove(edge)

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import threading
 
 from hosts import BUILD_DIR
 
@@ -32,11 +33,17 @@ def follow(host, verb, *units, options=(), user=None, driver="systemd", state="/
 
 
 def next_line(process, until=lambda line: True):
-    for text in process.stdout:
-        line = json.loads(text)
-        if until(line):
-            return line
-    raise AssertionError("the tool ended")
+    """Bounded: a change that is never told must fail the test, not hang it."""
+    guard = threading.Timer(20, process.kill)
+    guard.start()
+    try:
+        for text in process.stdout:
+            line = json.loads(text)
+            if until(line):
+                return line
+    finally:
+        guard.cancel()
+    raise AssertionError("the tool ended, or told nothing more within 20 s")
 
 
 def end(process):
