@@ -21,8 +21,8 @@ struct Child {
         void *userdata;
 
         /* alive: one of the two */
-        Process *process;        /* ours */
-        sd_event_source *found;  /* on the pidfd of one that an earlier controller started; owns it */
+        Process *process;       /* ours */
+        sd_event_source *found; /* on the pidfd of one that an earlier controller started; owns it */
         int found_fd;
         bool ready;
         NotifySocket *notify;
@@ -73,7 +73,8 @@ static int find_again(Child *child, Error *error) {
                 return 0;
         int r = sd_event_add_io(child->event, &child->found, fd, EPOLLIN, on_found_ended, child);
         if (r < 0)
-                return error_set(error, r, "cannot watch pid %d of %s: %s", child->record.pid, child->unit, strerror(-r));
+                return error_set(error, r, "cannot watch pid %d of %s: %s", child->record.pid, child->unit,
+                                 strerror(-r));
         sd_event_source_set_io_fd_own(child->found, true);
         child->found_fd = TAKE_FD(fd);
         /* A READY=1 sent while no controller listened is lost. It lived long enough to be found: that counts as ready here, and
@@ -82,7 +83,8 @@ static int find_again(Child *child, Error *error) {
         return 0;
 }
 
-int child_new(sd_event *event, const char *directory, const char *unit, ChildChanged changed, void *userdata, Child **ret_child, Error *error) {
+int child_new(sd_event *event, const char *directory, const char *unit, ChildChanged changed, void *userdata,
+              Child **ret_child, Error *error) {
         if (unit[0] == '.' || strchr(unit, '/') || strlen(unit) >= UNIT_NAME_MAX)
                 return error_set(error, -EINVAL, "'%s' can't be the name of a unit", unit);
         Child *child = calloc(1, sizeof *child);
@@ -93,7 +95,9 @@ int child_new(sd_event *event, const char *directory, const char *unit, ChildCha
         child->userdata = userdata;
         snprintf(child->unit, sizeof child->unit, "%s", unit);
         int n = snprintf(child->path, sizeof child->path, "%s/%s", directory, unit);
-        int r = n < 0 || (size_t)n >= sizeof child->path ? error_set(error, -ENAMETOOLONG, "the path of the record of %s is too long", unit) : 0;
+        int r = n < 0 || (size_t)n >= sizeof child->path
+                        ? error_set(error, -ENAMETOOLONG, "the path of the record of %s is too long", unit)
+                        : 0;
         if (r == 0)
                 r = child_record_read(child->path, &child->record, error);
         if (r == 0)
@@ -163,13 +167,19 @@ static int spawn(Child *child, const ChildStart *start, Error *error) {
         snprintf(invocation, sizeof invocation, "INVOCATION_ID=%s", child->record.invocation);
         env[1] = NULL;
         if (start->notifies) {
-                r = notify_socket_new(child->event, child->record.invocation, on_notified, child, &child->notify, error);
+                r = notify_socket_new(child->event, child->record.invocation, on_notified, child, &child->notify,
+                                      error);
                 if (r < 0)
                         return r;
                 snprintf(notify, sizeof notify, "NOTIFY_SOCKET=%s", notify_socket_address(child->notify));
                 env[1] = notify;
         }
-        const ProcessSpec spec = {.argv = start->argv, .env = env, .directory = start->directory, .output_fd = start->log_fd, .service = true, .held = true};
+        const ProcessSpec spec = {.argv = start->argv,
+                                  .env = env,
+                                  .directory = start->directory,
+                                  .output_fd = start->log_fd,
+                                  .service = true,
+                                  .held = true};
         r = process_start(child->event, &spec, on_exited, child, &child->process, error);
         if (r < 0)
                 return r;
@@ -208,7 +218,9 @@ int child_stop(Child *child, int signal, Error *error) {
                 (void)child_record_write(child->path, &child->record, NULL);
         }
         int r = signal_session(child, signal);
-        return r < 0 ? error_set(error, r, "cannot send %s to %s (pid %d): %s", signal == SIGKILL ? "SIGKILL" : "SIGTERM", child->unit, child->record.pid, strerror(-r))
+        return r < 0 ? error_set(error, r, "cannot send %s to %s (pid %d): %s",
+                                 signal == SIGKILL ? "SIGKILL" : "SIGTERM", child->unit, child->record.pid,
+                                 strerror(-r))
                      : 0;
 }
 
@@ -233,16 +245,21 @@ bool child_is_ready(const Child *child) {
 bool child_has_failed(const Child *child) {
         char boot[40];
         child_record_boot(boot);
-        return !child_is_alive(child) && child->record.pid != 0 && !child->record.stopping && strcmp(boot, child->record.boot) == 0;
+        return !child_is_alive(child) && child->record.pid != 0 && !child->record.stopping &&
+               strcmp(boot, child->record.boot) == 0;
 }
 
 char *child_describe(const Child *child, char *buffer, size_t size) {
         const ChildRecord *record = &child->record;
         if (child_is_alive(child))
-                snprintf(buffer, size, "%s: %s %s, pid %d", child->unit, record->version, record->stopping ? "stopping" : child->ready ? "running" : "starting, not ready yet",
+                snprintf(buffer, size, "%s: %s %s, pid %d", child->unit, record->version,
+                         record->stopping ? "stopping"
+                         : child->ready   ? "running"
+                                          : "starting, not ready yet",
                          record->pid);
         else if (child_has_failed(child))
-                snprintf(buffer, size, "%s: failed (%s)", child->unit, record->how[0] ? record->how : "ended while no controller watched");
+                snprintf(buffer, size, "%s: failed (%s)", child->unit,
+                         record->how[0] ? record->how : "ended while no controller watched");
         else
                 snprintf(buffer, size, "%s: stopped", child->unit);
         return buffer;

@@ -20,7 +20,8 @@ typedef struct ChildStart {
 } ChildStart;
 
 /* Reads the record and looks whether the process still runs. */
-int child_new(sd_event *event, const char *directory, const char *unit, ChildChanged changed, void *userdata, Child **ret_child, Error *error);
+int child_new(sd_event *event, const char *directory, const char *unit, ChildChanged changed, void *userdata,
+              Child **ret_child, Error *error);
 Child *child_free(Child *child); /* leaves the process running; NULL allowed */
 
 /* When it returns 0 the process runs, and its record is durable. Must not be alive. */

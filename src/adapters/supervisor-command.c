@@ -24,13 +24,16 @@ static size_t word_in_braces(const char *text) {
 
 int supervisor_command_check(const char *const *template, Error *error) {
         if (!template[0] || !template[0][0])
-                return error_set(error, -EINVAL, "units.supervisor.command is empty: it needs the program and its arguments");
-        for (; *template; template++)
+                return error_set(error, -EINVAL,
+                                 "units.supervisor.command is empty: it needs the program and its arguments");
+        for (; *template; template ++)
                 for (const char *at = strchr(*template, '{'); at; at = strchr(at + 1, '{')) {
                         size_t length = word_in_braces(at);
                         if (length > 0 && place_at(at) < 0)
-                                return error_set(error, -EINVAL, "units.supervisor.command: unknown placeholder %.*s; allowed are {current} {config} {version} {unit}",
-                                                 (int)length, at);
+                                return error_set(
+                                        error, -EINVAL,
+                                        "units.supervisor.command: unknown placeholder %.*s; allowed are {current} {config} {version} {unit}",
+                                        (int)length, at);
                 }
         return 0;
 }
@@ -63,8 +66,8 @@ char **supervisor_command_free(char **argv) {
         return NULL;
 }
 
-int supervisor_command_expand(const char *const *template, const DriverContext *context, const char *version, const char *unit, char ***ret_argv,
-                              Error *error) {
+int supervisor_command_expand(const char *const *template, const DriverContext *context, const char *version,
+                              const char *unit, char ***ret_argv, Error *error) {
         const char *const values[PLACE_COUNT] = {context->current_path, context->config_path, version, unit};
         size_t count = 0;
         while (template[count])

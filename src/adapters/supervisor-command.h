@@ -7,6 +7,6 @@
 int supervisor_command_check(const char *const *template, Error *error);
 
 /* The argument vector for `unit`; free it with supervisor_command_free(). */
-int supervisor_command_expand(const char *const *template, const DriverContext *context, const char *version, const char *unit, char ***ret_argv,
-                              Error *error);
+int supervisor_command_expand(const char *const *template, const DriverContext *context, const char *version,
+                              const char *unit, char ***ret_argv, Error *error);
 char **supervisor_command_free(char **argv);

@@ -62,7 +62,8 @@ static int on_message(UNUSED sd_event_source *source, int fd, UNUSED uint32_t ev
                 char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * FDS_MAX)];
         } control;
         struct iovec part = {.iov_base = text, .iov_len = sizeof text - 1};
-        struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+        struct msghdr header = {
+                .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
         ssize_t n = recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
         if (n < 0)
                 return 0;
@@ -72,7 +73,8 @@ static int on_message(UNUSED sd_event_source *source, int fd, UNUSED uint32_t ev
         return 0;
 }
 
-int notify_socket_new(sd_event *event, const char *id, void (*ready)(void *userdata), void *userdata, NotifySocket **ret_socket, Error *error) {
+int notify_socket_new(sd_event *event, const char *id, void (*ready)(void *userdata), void *userdata,
+                      NotifySocket **ret_socket, Error *error) {
         NotifySocket *self = calloc(1, sizeof *self);
         if (!self)
                 return error_set(error, -ENOMEM, "cannot listen for readiness: out of memory");
@@ -87,7 +89,8 @@ int notify_socket_new(sd_event *event, const char *id, void (*ready)(void *userd
         AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         const int on = 1;
         if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0 ||
-            bind(fd, (const struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0) {
+            bind(fd, (const struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) <
+                    0) {
                 int code = -errno;
                 free(self);
                 return error_set(error, code, "cannot listen for readiness: %s", strerror(-code));

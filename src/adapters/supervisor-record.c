@@ -13,8 +13,10 @@
 /* One sector: the disk writes it as a whole or not at all. */
 #define RECORD_SIZE 512
 
-static const char format_write[] = "version %s\npid %d\nticks %" PRIu64 "\nboot %s\ninvocation %s\nstarted %" PRId64 "\nstopping %d\nhow %s\nend\n";
-static const char format_read[] = "version %63s\npid %d\nticks %" SCNu64 "\nboot %39s\ninvocation %39s\nstarted %" SCNd64 "\nstopping %d\nhow %95[^\n]\nend%n";
+static const char format_write[] = "version %s\npid %d\nticks %" PRIu64 "\nboot %s\ninvocation %s\nstarted %" PRId64
+                                   "\nstopping %d\nhow %s\nend\n";
+static const char format_read[] = "version %63s\npid %d\nticks %" SCNu64
+                                  "\nboot %39s\ninvocation %39s\nstarted %" SCNd64 "\nstopping %d\nhow %95[^\n]\nend%n";
 
 /* An empty word would be none for the reader. */
 static const char *or_dash(const char *text) {
@@ -38,10 +40,13 @@ int child_record_read(const char *path, ChildRecord *ret_record, Error *error) {
                 return error_set(error, r, "%s", error_text(&unread));
         ChildRecord record = {0};
         int stopping = 0, end = 0;
-        if (sscanf(text, format_read, record.version, &record.pid, &record.ticks, record.boot, record.invocation, &record.start_wall, &stopping, record.how,
-                   &end) != 8 ||
+        if (sscanf(text, format_read, record.version, &record.pid, &record.ticks, record.boot, record.invocation,
+                   &record.start_wall, &stopping, record.how, &end) != 8 ||
             end == 0 || record.pid < 0)
-                return error_set(error, -EBADMSG, "%s is damaged, so nobody knows whether the service runs; see that it doesn't, then: rm %s", path, path);
+                return error_set(
+                        error, -EBADMSG,
+                        "%s is damaged, so nobody knows whether the service runs; see that it doesn't, then: rm %s",
+                        path, path);
         record.stopping = stopping != 0;
         dash_to_empty(record.version);
         dash_to_empty(record.boot);
@@ -53,8 +58,9 @@ int child_record_read(const char *path, ChildRecord *ret_record, Error *error) {
 
 int child_record_write(const char *path, const ChildRecord *record, Error *error) {
         char text[RECORD_SIZE + 1];
-        int n = snprintf(text, sizeof text, format_write, or_dash(record->version), record->pid, record->ticks, or_dash(record->boot), or_dash(record->invocation),
-                         record->start_wall, record->stopping, or_dash(record->how));
+        int n = snprintf(text, sizeof text, format_write, or_dash(record->version), record->pid, record->ticks,
+                         or_dash(record->boot), or_dash(record->invocation), record->start_wall, record->stopping,
+                         or_dash(record->how));
         if (n < 0 || n > RECORD_SIZE)
                 return error_set(error, -EMSGSIZE, "cannot write %s: too long", path);
         memset(text + n, '\n', sizeof text - (size_t)n); /* over what an earlier, longer record left */

@@ -36,9 +36,18 @@ typedef struct Supervisor {
 } Supervisor;
 
 static const SettingSpec supervisor_settings[] = {
-        {.key = "command", .type = SETTING_LIST, .fallback = NULL, .help = "program and arguments; {current} {config} {version} {unit} are filled in"},
-        {.key = "directory", .type = SETTING_PATH, .fallback = "", .help = "where the service runs; default: where the controller does"},
-        {.key = "log", .type = SETTING_PATH, .fallback = "", .help = "file the service's output is appended to; default: discarded"},
+        {.key = "command",
+         .type = SETTING_LIST,
+         .fallback = NULL,
+         .help = "program and arguments; {current} {config} {version} {unit} are filled in"},
+        {.key = "directory",
+         .type = SETTING_PATH,
+         .fallback = "",
+         .help = "where the service runs; default: where the controller does"},
+        {.key = "log",
+         .type = SETTING_PATH,
+         .fallback = "",
+         .help = "file the service's output is appended to; default: discarded"},
         {.key = "readiness",
          .type = SETTING_CHOICE,
          .fallback = "notify",
@@ -71,14 +80,15 @@ static void op_destroy(Op *op) {
         free(request);
 }
 
-static int request_new(Supervisor *self, const char *verb, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata,
-                       SupervisorOp **ret_request, Error *error) {
+static int request_new(Supervisor *self, const char *verb, const UnitSet *units, int64_t budget_us, OpCallback callback,
+                       void *userdata, SupervisorOp **ret_request, Error *error) {
         SupervisorOp *request = calloc(1, sizeof *request);
         if (!request)
                 return error_set(error, -ENOMEM, "cannot %s units: out of memory", verb);
         request->self = self;
         request->units = *units;
-        snprintf(request->what, sizeof request->what, "%s of %s%s", verb, units->count ? units->names[0] : "no unit", units->count > 1 ? " and others" : "");
+        snprintf(request->what, sizeof request->what, "%s of %s%s", verb, units->count ? units->names[0] : "no unit",
+                 units->count > 1 ? " and others" : "");
         int r = op_begin(&request->op, self->context.event, request->what, budget_us, callback, userdata, op_destroy);
         if (r < 0) {
                 error_set(error, r, "cannot begin the %s: %s", request->what, strerror(-r));
@@ -185,7 +195,9 @@ static bool is_over(SupervisorOp *request, OpResult *result) {
                         continue;
                 result->status = OP_FAILED;
                 error_set(&result->error, -EIO, "%s before it was ready; its output: %s", state.detail,
-                          settings_string(request->self->settings, "log")[0] ? settings_string(request->self->settings, "log") : "discarded (set units.supervisor.log)");
+                          settings_string(request->self->settings, "log")[0]
+                                  ? settings_string(request->self->settings, "log")
+                                  : "discarded (set units.supervisor.log)");
                 return true;
         }
         return false;
@@ -204,7 +216,8 @@ static void complete_what_is_over(Supervisor *self) {
 }
 
 static bool same_state(const UnitsState *a, const UnitsState *b) {
-        return a->active == b->active && a->alive == b->alive && a->failed == b->failed && a->main_pid == b->main_pid && strcmp(a->invocation, b->invocation) == 0;
+        return a->active == b->active && a->alive == b->alive && a->failed == b->failed && a->main_pid == b->main_pid &&
+               strcmp(a->invocation, b->invocation) == 0;
 }
 
 static void report(Supervisor *self) {
@@ -246,7 +259,8 @@ static int begin_waiting(SupervisorOp *request, Op **ret_op, Error *error) {
 
 /* ---- the driver's calls ---- */
 
-static int supervisor_query(void *self_, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error) {
+static int supervisor_query(void *self_, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata,
+                            Op **ret_op, Error *error) {
         Supervisor *self = self_;
         SupervisorOp *request;
         OpResult result = {.status = OP_DONE};
@@ -265,7 +279,8 @@ static int supervisor_query(void *self_, const UnitSet *units, int64_t budget_us
         return 0;
 }
 
-static int supervisor_stop(void *self_, const UnitSet *units, bool force, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error) {
+static int supervisor_stop(void *self_, const UnitSet *units, bool force, int64_t budget_us, OpCallback callback,
+                           void *userdata, Op **ret_op, Error *error) {
         Supervisor *self = self_;
         SupervisorOp *request;
         for (unsigned i = units->count; i-- > 0;) {
@@ -289,7 +304,8 @@ static int open_log(const Supervisor *self) {
         int fd = path[0] ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640) : -1;
         if (fd < 0 && path[0] && self->context.warn) {
                 char text[ERROR_MESSAGE_MAX];
-                snprintf(text, sizeof text, "the service's output is discarded: cannot open %s: %s", path, strerror(errno));
+                snprintf(text, sizeof text, "the service's output is discarded: cannot open %s: %s", path,
+                         strerror(errno));
                 self->context.warn(self->context.userdata, "units", text);
         }
         return fd >= 0 ? fd : open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -298,7 +314,8 @@ static int open_log(const Supervisor *self) {
 static int start_child(Supervisor *self, const UnitSet *units, Child *child, Error *error) {
         const char *directory = settings_string(self->settings, "directory");
         char **argv;
-        int r = supervisor_command_expand(settings_list(self->settings, "command"), &self->context, units->version, child_unit(child), &argv, error);
+        int r = supervisor_command_expand(settings_list(self->settings, "command"), &self->context, units->version,
+                                          child_unit(child), &argv, error);
         if (r < 0)
                 return r;
         AUTO_CLOSE int log = open_log(self);
@@ -309,7 +326,8 @@ static int start_child(Supervisor *self, const UnitSet *units, Child *child, Err
                                           .argv = (const char *const *)argv,
                                           .directory = directory[0] ? directory : NULL,
                                           .log_fd = log,
-                                          .notifies = strcmp(settings_string(self->settings, "readiness"), "notify") == 0};
+                                          .notifies =
+                                                  strcmp(settings_string(self->settings, "readiness"), "notify") == 0};
                 r = child_start(child, &start, error);
         }
         supervisor_command_free(argv);
@@ -322,11 +340,13 @@ static int start_unless_alive(Supervisor *self, const UnitSet *units, Child *chi
         if (!child_is_alive(child))
                 return start_child(self, units, child, error);
         if (record->stopping || strcmp(record->version, units->version) != 0)
-                return error_set(error, -EBUSY, "%s still runs %s (pid %d): it must be stopped first", child_unit(child), record->version, record->pid);
+                return error_set(error, -EBUSY, "%s still runs %s (pid %d): it must be stopped first",
+                                 child_unit(child), record->version, record->pid);
         return 0;
 }
 
-static int supervisor_start(void *self_, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error) {
+static int supervisor_start(void *self_, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata,
+                            Op **ret_op, Error *error) {
         Supervisor *self = self_;
         SupervisorOp *request;
         for (unsigned i = 0; i < units->count; i++) {

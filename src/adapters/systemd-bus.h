@@ -21,7 +21,8 @@
 typedef struct SystemdBus SystemdBus;
 
 /* `choice`: "auto", "system" or "private". `lost` (outside any call of ours, from the loop) tells that an open connection ended. */
-int systemd_bus_new(sd_event *event, const char *choice, void (*lost)(void *userdata), void *userdata, SystemdBus **ret_self, Error *error);
+int systemd_bus_new(sd_event *event, const char *choice, void (*lost)(void *userdata), void *userdata,
+                    SystemdBus **ret_self, Error *error);
 SystemdBus *systemd_bus_free(SystemdBus *self);
 
 /* The open (perhaps still connecting) connection, borrowed. Calls can be queued at once. */
@@ -33,8 +34,8 @@ sd_event *systemd_bus_event(const SystemdBus *self);
 /* Queues Subscribe, without which systemd sends no signals. Said before each act: after a restart of the bus systemd has forgotten us. */
 int systemd_subscribe(sd_bus *bus, sd_bus_message_handler_t handler, void *userdata, sd_bus_slot **ret_slot);
 /* A signal of systemd's; `path` NULL: the manager's. */
-int systemd_match(sd_bus *bus, const char *path, const char *interface, const char *member, sd_bus_message_handler_t handler, void *userdata,
-                  sd_bus_slot **ret_slot);
+int systemd_match(sd_bus *bus, const char *path, const char *interface, const char *member,
+                  sd_bus_message_handler_t handler, void *userdata, sd_bus_slot **ret_slot);
 
 /* The peer went away or isn't there yet: the same request may succeed on the next connection. */
 bool systemd_error_is_transient(const sd_bus_error *bus_error);

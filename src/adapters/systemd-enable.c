@@ -23,7 +23,8 @@ typedef struct EnableRequest {
         SystemdRequest request;
         UnitSet sets[PHASE_COUNT]; /* full names */
         EnablePhase phase;
-        unsigned at; /* the unit of that phase's set; one call each, so that one that is gone doesn't keep the others back */
+        unsigned
+                at; /* the unit of that phase's set; one call each, so that one that is gone doesn't keep the others back */
         bool without_install; /* a unit to be enabled has no [Install] section */
         sd_bus *connection;
         sd_bus_slot *call;
@@ -64,7 +65,9 @@ static void finish(EnableRequest *self) {
         char detail[DETAIL_MAX + 64], names[DETAIL_MAX];
         list_names(&self->sets[PHASE_ENABLE], names, sizeof names);
         snprintf(detail, sizeof detail,
-                 self->without_install ? "a reboot will not start %s: its file has no [Install] section" : "a reboot starts %s", names);
+                 self->without_install ? "a reboot will not start %s: its file has no [Install] section"
+                                       : "a reboot starts %s",
+                 names);
         op_succeed(&self->request.op, detail);
 }
 
@@ -102,7 +105,8 @@ static void try_helper(EnableRequest *self) {
         int64_t left = self->end_mono - now_mono(self);
         int r = helper_unit(unit_now(self), verbs[self->phase], &units);
         if (r == 0)
-                r = systemd_jobs_begin(self->request.bus, JOBS_RUN, &units, left > 1 ? left : 1, on_helper, self, &self->helper, NULL);
+                r = systemd_jobs_begin(self->request.bus, JOBS_RUN, &units, left > 1 ? left : 1, on_helper, self,
+                                       &self->helper, NULL);
         if (r < 0)
                 systemd_request_fail(&self->request, &self->denied);
 }
@@ -142,10 +146,11 @@ static int change_unit(EnableRequest *self) {
         const char *unit = unit_now(self);
         self->call = sd_bus_slot_unref(self->call);
         if (self->phase == PHASE_ENABLE) /* not for this boot only; replace links that lead elsewhere */
-                return sd_bus_call_method_async(self->connection, &self->call, SYSTEMD_SERVICE, SYSTEMD_OBJECT, SYSTEMD_MANAGER, "EnableUnitFiles", on_changed,
-                                                self, "asbb", 1, unit, false, true);
-        return sd_bus_call_method_async(self->connection, &self->call, SYSTEMD_SERVICE, SYSTEMD_OBJECT, SYSTEMD_MANAGER, "DisableUnitFiles", on_changed, self,
-                                        "asb", 1, unit, false);
+                return sd_bus_call_method_async(self->connection, &self->call, SYSTEMD_SERVICE, SYSTEMD_OBJECT,
+                                                SYSTEMD_MANAGER, "EnableUnitFiles", on_changed, self, "asbb", 1, unit,
+                                                false, true);
+        return sd_bus_call_method_async(self->connection, &self->call, SYSTEMD_SERVICE, SYSTEMD_OBJECT, SYSTEMD_MANAGER,
+                                        "DisableUnitFiles", on_changed, self, "asb", 1, unit, false);
 }
 
 static int enable_attempt(SystemdRequest *request, sd_bus *bus, Error *error) {
@@ -179,8 +184,8 @@ static int copy_names(const UnitSet *from, const UnitSet *except, UnitSet *ret_t
         return 0;
 }
 
-int systemd_enable_begin(SystemdBus *bus, const UnitSet *enable, const UnitSet *disable, int64_t budget_us, OpCallback callback, void *userdata,
-                         Op **ret_op, Error *error) {
+int systemd_enable_begin(SystemdBus *bus, const UnitSet *enable, const UnitSet *disable, int64_t budget_us,
+                         OpCallback callback, void *userdata, Op **ret_op, Error *error) {
         static const SystemdRequestType type = {enable_attempt, enable_forget};
         EnableRequest *self = calloc(1, sizeof *self);
         if (!self)
@@ -192,7 +197,8 @@ int systemd_enable_begin(SystemdBus *bus, const UnitSet *enable, const UnitSet *
                 r = -EINVAL;
         if (r < 0) {
                 free(self);
-                return error_set(error, r, "cannot enable units: %s", r == -EINVAL ? "none are named" : "a name is too long");
+                return error_set(error, r, "cannot enable units: %s",
+                                 r == -EINVAL ? "none are named" : "a name is too long");
         }
         uint64_t now = 0;
         sd_event_now(systemd_bus_event(bus), CLOCK_BOOTTIME, &now);

@@ -72,7 +72,9 @@ static Verdict judge_stop(const UnitJob *job, const UnitStatus *unit, Error *err
                 return VERDICT_WAIT;
         char text[DETAIL_MAX];
         error_set(error, -EIO, "%s was not stopped (its stop job: %s)%s; now %s", job->unit, job->result,
-                  strcmp(job->result, "done") == 0 || strcmp(job->result, "canceled") == 0 ? ", somebody else started it" : "",
+                  strcmp(job->result, "done") == 0 || strcmp(job->result, "canceled") == 0
+                          ? ", somebody else started it"
+                          : "",
                   unit_describe(unit, text, sizeof text));
         return VERDICT_FAILED;
 }
@@ -88,10 +90,13 @@ static Verdict judge_start(const UnitJob *job, const UnitStatus *unit, Error *er
         char text[DETAIL_MAX];
         unit_describe(unit, text, sizeof text);
         if (strcmp(job->result, "done") == 0 && strcmp(unit->active_state, "inactive") == 0)
-                error_set(error, -EIO, "%s; its start job was done all the same: a condition of the unit is not met, or it is no lasting service; see: systemctl status %s",
-                          text, job->unit);
+                error_set(
+                        error, -EIO,
+                        "%s; its start job was done all the same: a condition of the unit is not met, or it is no lasting service; see: systemctl status %s",
+                        text, job->unit);
         else
-                error_set(error, -EIO, "%s; its start job: %s; see: journalctl -u %s", text, lost ? "not known" : job->result, job->unit);
+                error_set(error, -EIO, "%s; its start job: %s; see: journalctl -u %s", text,
+                          lost ? "not known" : job->result, job->unit);
         return VERDICT_FAILED;
 }
 
@@ -123,8 +128,8 @@ static Verdict judge(JobsGoal goal, const UnitJob *job, const UnitStatus *unit, 
 /* Killed by us it ends as "failed", which would look like a crash for as long as it is loaded. */
 static void forgive_kill(JobsRequest *self, const UnitStatus *unit) {
         if (unit->exec_code == CLD_KILLED && unit->exec_status == SIGKILL)
-                (void)sd_bus_call_method_async(self->connection, NULL, SYSTEMD_SERVICE, SYSTEMD_OBJECT, SYSTEMD_MANAGER, "ResetFailedUnit", NULL, NULL, "s",
-                                               unit->name);
+                (void)sd_bus_call_method_async(self->connection, NULL, SYSTEMD_SERVICE, SYSTEMD_OBJECT, SYSTEMD_MANAGER,
+                                               "ResetFailedUnit", NULL, NULL, "s", unit->name);
 }
 
 static void succeed(JobsRequest *self, const UnitStatus *units) {
@@ -222,9 +227,11 @@ static int on_job_queued(sd_bus_message *message, void *userdata, UNUSED sd_bus_
         return 0;
 }
 
-static int call_unit(JobsRequest *self, sd_bus_slot **slot, const char *method, sd_bus_message_handler_t handler, UnitJob *job, const char *mode) {
+static int call_unit(JobsRequest *self, sd_bus_slot **slot, const char *method, sd_bus_message_handler_t handler,
+                     UnitJob *job, const char *mode) {
         *slot = sd_bus_slot_unref(*slot);
-        return sd_bus_call_method_async(self->connection, slot, SYSTEMD_SERVICE, SYSTEMD_OBJECT, SYSTEMD_MANAGER, method, handler, job, "ss", job->unit, mode);
+        return sd_bus_call_method_async(self->connection, slot, SYSTEMD_SERVICE, SYSTEMD_OBJECT, SYSTEMD_MANAGER,
+                                        method, handler, job, "ss", job->unit, mode);
 }
 
 /* What is gone by now answers with an error, and that is as well. */
@@ -234,8 +241,8 @@ static int on_killed(UNUSED sd_bus_message *message, UNUSED void *userdata, UNUS
 
 static int kill_processes(JobsRequest *self, UnitJob *job) {
         job->kill = sd_bus_slot_unref(job->kill);
-        return sd_bus_call_method_async(self->connection, &job->kill, SYSTEMD_SERVICE, SYSTEMD_OBJECT, SYSTEMD_MANAGER, "KillUnit", on_killed, job, "ssi",
-                                        job->unit, "all", (int32_t)SIGKILL);
+        return sd_bus_call_method_async(self->connection, &job->kill, SYSTEMD_SERVICE, SYSTEMD_OBJECT, SYSTEMD_MANAGER,
+                                        "KillUnit", on_killed, job, "ssi", job->unit, "all", (int32_t)SIGKILL);
 }
 
 /* Again and again for JOBS_KILL: an ExecStopPost= started after the first SIGKILL can hang as well. */
@@ -262,8 +269,8 @@ static int queue_unit(JobsRequest *self, UnitJob *job) {
         if (self->goal == JOBS_START || self->goal == JOBS_RUN) {
                 /* Starts by hand count towards the start limit too, and a release that was tried often must still start now. If
                  * that is refused, the start will be too, and tells it better. */
-                return sd_bus_call_method_async(self->connection, &job->call, SYSTEMD_SERVICE, SYSTEMD_OBJECT, SYSTEMD_MANAGER, "ResetFailedUnit", on_reset,
-                                                job, "s", job->unit);
+                return sd_bus_call_method_async(self->connection, &job->call, SYSTEMD_SERVICE, SYSTEMD_OBJECT,
+                                                SYSTEMD_MANAGER, "ResetFailedUnit", on_reset, job, "s", job->unit);
         }
         /* The stop first: it keeps Restart= from answering the SIGKILL. */
         int r = call_unit(self, &job->call, "StopUnit", on_job_queued, job, "replace");
@@ -284,12 +291,13 @@ static int jobs_attempt(SystemdRequest *request, sd_bus *bus, Error *error) {
                 r = queue_unit(self, &self->jobs[at]);
         }
         if (r >= 0)
-                r = sd_event_add_time_relative(request->op.event, &self->look, CLOCK_BOOTTIME, LOOK_INTERVAL_US, 1000, on_look, self);
+                r = sd_event_add_time_relative(request->op.event, &self->look, CLOCK_BOOTTIME, LOOK_INTERVAL_US, 1000,
+                                               on_look, self);
         return r < 0 ? error_set(error, r, "%s: cannot ask systemd: %s", request->subject, strerror(-r)) : 0;
 }
 
-int systemd_jobs_begin(SystemdBus *bus, JobsGoal goal, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op,
-                       Error *error) {
+int systemd_jobs_begin(SystemdBus *bus, JobsGoal goal, const UnitSet *units, int64_t budget_us, OpCallback callback,
+                       void *userdata, Op **ret_op, Error *error) {
         static const SystemdRequestType type = {jobs_attempt, jobs_forget};
         if (units->count == 0 || units->count > UNITS_MAX)
                 return error_set(error, -EINVAL, "a job needs 1 to %d units, not %u", UNITS_MAX, units->count);

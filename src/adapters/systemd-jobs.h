@@ -11,5 +11,5 @@ typedef enum JobsGoal {
 } JobsGoal;
 
 /* Result: `detail` describes the units as they are then. */
-int systemd_jobs_begin(SystemdBus *bus, JobsGoal goal, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op,
-                       Error *error);
+int systemd_jobs_begin(SystemdBus *bus, JobsGoal goal, const UnitSet *units, int64_t budget_us, OpCallback callback,
+                       void *userdata, Op **ret_op, Error *error);

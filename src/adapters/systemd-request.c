@@ -21,7 +21,8 @@ static void destroy(Op *op) {
 }
 
 void systemd_request_note(SystemdRequest *request, const char *state) {
-        snprintf(request->what, sizeof request->what, "%s%s%s%s", request->subject, *state ? " (" : "", state, *state ? ")" : "");
+        snprintf(request->what, sizeof request->what, "%s%s%s%s", request->subject, *state ? " (" : "", state,
+                 *state ? ")" : "");
 }
 
 void systemd_request_name(SystemdRequest *request, const char *verb, const UnitSet *units) {
@@ -29,7 +30,8 @@ void systemd_request_name(SystemdRequest *request, const char *verb, const UnitS
         for (unsigned i = 0; i < units->count && used < sizeof request->subject; i++) {
                 char unit[SYSTEMD_UNIT_MAX];
                 systemd_unit_name(units->names[i], unit);
-                used += (size_t)snprintf(request->subject + used, sizeof request->subject - used, "%s%s", i ? ", " : " of ", unit);
+                used += (size_t)snprintf(request->subject + used, sizeof request->subject - used, "%s%s",
+                                         i ? ", " : " of ", unit);
         }
         systemd_request_note(request, "");
 }
@@ -58,7 +60,8 @@ void systemd_request_retry(SystemdRequest *request, const char *why) {
         if (pause > PAUSE_LONGEST_US)
                 pause = PAUSE_LONGEST_US;
         request->again = sd_event_source_disable_unref(request->again);
-        int r = sd_event_add_time_relative(request->op.event, &request->again, CLOCK_BOOTTIME, (uint64_t)pause, 1000, on_again, request);
+        int r = sd_event_add_time_relative(request->op.event, &request->again, CLOCK_BOOTTIME, (uint64_t)pause, 1000,
+                                           on_again, request);
         if (r < 0) {
                 Error error = {0};
                 error_set(&error, r, "%s: cannot try again: %s", request->what, strerror(-r));
@@ -82,8 +85,8 @@ static void attempt(SystemdRequest *request) {
                 systemd_request_fail(request, &error);
 }
 
-int systemd_request_begin(SystemdRequest *request, SystemdBus *bus, const SystemdRequestType *type, int64_t budget_us, OpCallback callback,
-                          void *userdata, Op **ret_op, Error *error) {
+int systemd_request_begin(SystemdRequest *request, SystemdBus *bus, const SystemdRequestType *type, int64_t budget_us,
+                          OpCallback callback, void *userdata, Op **ret_op, Error *error) {
         request->bus = bus;
         request->type = type;
         int r = op_begin(&request->op, systemd_bus_event(bus), request->what, budget_us, callback, userdata, destroy);
@@ -106,11 +109,13 @@ static const char *own_name(char *buffer, size_t size) {
 void systemd_explain_denial(const char *verb, const char *unit, Error *error) {
         char name[96];
         error_set(error, -EACCES,
-                  "systemd does not let %s %s %s; as root, for now: systemctl %s %s; for good: install " POLKIT_RULE " in /etc/polkit-1/rules.d",
+                  "systemd does not let %s %s %s; as root, for now: systemctl %s %s; for good: install " POLKIT_RULE
+                  " in /etc/polkit-1/rules.d",
                   own_name(name, sizeof name), verb, unit, verb, unit);
 }
 
-void systemd_request_refused(SystemdRequest *request, const char *verb, const char *unit, const sd_bus_error *bus_error) {
+void systemd_request_refused(SystemdRequest *request, const char *verb, const char *unit,
+                             const sd_bus_error *bus_error) {
         if (systemd_error_is_transient(bus_error)) {
                 systemd_request_retry(request, bus_error->message);
                 return;
@@ -119,6 +124,7 @@ void systemd_request_refused(SystemdRequest *request, const char *verb, const ch
         if (systemd_error_is_denied(bus_error))
                 systemd_explain_denial(verb, unit, &error);
         else
-                error_set(&error, -EIO, "cannot %s %s: %s", verb, unit, bus_error->message ? bus_error->message : bus_error->name);
+                error_set(&error, -EIO, "cannot %s %s: %s", verb, unit,
+                          bus_error->message ? bus_error->message : bus_error->name);
         systemd_request_fail(request, &error);
 }

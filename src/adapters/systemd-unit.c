@@ -102,12 +102,14 @@ UnitReader *unit_reader_free(UnitReader *reader) {
 
 /* A unit that isn't a service has no such property: that is an answer. */
 static bool is_absent(const sd_bus_error *bus_error) {
-        return sd_bus_error_has_name(bus_error, SD_BUS_ERROR_UNKNOWN_INTERFACE) || sd_bus_error_has_name(bus_error, SD_BUS_ERROR_UNKNOWN_PROPERTY);
+        return sd_bus_error_has_name(bus_error, SD_BUS_ERROR_UNKNOWN_INTERFACE) ||
+               sd_bus_error_has_name(bus_error, SD_BUS_ERROR_UNKNOWN_PROPERTY);
 }
 
 static void note_failure(UnitReader *reader, const PropertyCall *call, int code, const char *message) {
         if (reader->r == 0)
-                reader->r = error_set(&reader->error, code, "cannot read %s of %s from systemd: %s", call->property->name, call->unit->name, message);
+                reader->r = error_set(&reader->error, code, "cannot read %s of %s from systemd: %s",
+                                      call->property->name, call->unit->name, message);
 }
 
 static int on_property(sd_bus_message *message, void *userdata, UNUSED sd_bus_error *ret_error) {
@@ -115,7 +117,8 @@ static int on_property(sd_bus_message *message, void *userdata, UNUSED sd_bus_er
         UnitReader *reader = call->reader;
         const sd_bus_error *bus_error = sd_bus_message_get_error(message);
         if (!bus_error) {
-                int r = call->property->read(message, call->property->signature, (char *)call->unit + call->property->offset, call->property->size);
+                int r = call->property->read(message, call->property->signature,
+                                             (char *)call->unit + call->property->offset, call->property->size);
                 if (r < 0)
                         note_failure(reader, call, -EPROTO, strerror(-r));
         } else if (!is_absent(bus_error))
@@ -132,14 +135,16 @@ static int read_unit(sd_bus *bus, UnitReader *reader, UnitStatus *unit) {
         for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(properties); i++) {
                 PropertyCall *call = &reader->calls[reader->pending];
                 *call = (PropertyCall){.reader = reader, .unit = unit, .property = &properties[i]};
-                r = sd_bus_call_method_async(bus, &call->slot, SYSTEMD_SERVICE, path, "org.freedesktop.DBus.Properties", "Get", on_property, call, "ss",
-                                             call->property->interface, call->property->name);
+                r = sd_bus_call_method_async(bus, &call->slot, SYSTEMD_SERVICE, path, "org.freedesktop.DBus.Properties",
+                                             "Get", on_property, call, "ss", call->property->interface,
+                                             call->property->name);
                 reader->pending++;
         }
         return r;
 }
 
-int unit_reader_begin(sd_bus *bus, const UnitSet *units, UnitsRead done, void *userdata, UnitReader **ret_reader, Error *error) {
+int unit_reader_begin(sd_bus *bus, const UnitSet *units, UnitsRead done, void *userdata, UnitReader **ret_reader,
+                      Error *error) {
         UnitReader *reader = calloc(1, sizeof *reader);
         if (!reader)
                 return error_set(error, -ENOMEM, "cannot read the state of the units: out of memory");
@@ -179,13 +184,18 @@ static bool is_loaded(const UnitStatus *unit) {
 static void describe_unloadable(const UnitStatus *unit, char *buffer, size_t size) {
         const char *name = unit->name, *state = unit->load_state;
         if (strcmp(state, "not-found") == 0)
-                snprintf(buffer, size, "%s: no such unit; expected its file as /etc/systemd/system/%s (then: systemctl daemon-reload)", name, name);
+                snprintf(
+                        buffer, size,
+                        "%s: no such unit; expected its file as /etc/systemd/system/%s (then: systemctl daemon-reload)",
+                        name, name);
         else if (strcmp(state, "masked") == 0)
                 snprintf(buffer, size, "%s: masked; to allow it: systemctl unmask %s", name, name);
         else if (strcmp(state, "bad-setting") == 0)
-                snprintf(buffer, size, "%s: its unit file has a bad setting; to see it: systemd-analyze verify %s", name, name);
+                snprintf(buffer, size, "%s: its unit file has a bad setting; to see it: systemd-analyze verify %s",
+                         name, name);
         else
-                snprintf(buffer, size, "%s: cannot be loaded (%s)%s%s", name, *state ? state : "no answer", unit->load_error[0] ? ": " : "", unit->load_error);
+                snprintf(buffer, size, "%s: cannot be loaded (%s)%s%s", name, *state ? state : "no answer",
+                         unit->load_error[0] ? ": " : "", unit->load_error);
 }
 
 /* "exit-code, status 3" "signal, SIGSEGV" "start-limit-hit" */
@@ -203,7 +213,8 @@ static void describe_loaded(const UnitStatus *unit, char *buffer, size_t size) {
         char result[80], restarts[48] = "", pid[32] = "";
         describe_result(unit, result, sizeof result);
         if (unit->restarts > 0)
-                snprintf(restarts, sizeof restarts, ", restarted %u time%s", unit->restarts, unit->restarts == 1 ? "" : "s");
+                snprintf(restarts, sizeof restarts, ", restarted %u time%s", unit->restarts,
+                         unit->restarts == 1 ? "" : "s");
         if (unit->main_pid > 0)
                 snprintf(pid, sizeof pid, ", main pid %u", unit->main_pid);
         if (state_is(unit, "failed"))
@@ -211,7 +222,8 @@ static void describe_loaded(const UnitStatus *unit, char *buffer, size_t size) {
         else if (strcmp(unit->sub_state, "auto-restart") == 0)
                 snprintf(buffer, size, "%s: waiting to be restarted (%s)%s", unit->name, result, restarts);
         else
-                snprintf(buffer, size, "%s: %s (%s)%s%s", unit->name, unit->active_state, unit->sub_state, pid, restarts);
+                snprintf(buffer, size, "%s: %s (%s)%s%s", unit->name, unit->active_state, unit->sub_state, pid,
+                         restarts);
 }
 
 char *unit_describe(const UnitStatus *unit, char *buffer, size_t size) {
@@ -246,7 +258,8 @@ void units_summarize(const UnitStatus *units, unsigned count, UnitsState *ret_st
                         for (size_t k = 0; k < sizeof sum; k++)
                                 sum[k] ^= unit->invocation[k];
                 }
-                used += (size_t)snprintf(state.detail + used, sizeof state.detail - used, "%s%s", i ? "; " : "", unit_describe(unit, text, sizeof text));
+                used += (size_t)snprintf(state.detail + used, sizeof state.detail - used, "%s%s", i ? "; " : "",
+                                         unit_describe(unit, text, sizeof text));
                 if (used >= sizeof state.detail)
                         used = sizeof state.detail - 1;
         }

@@ -14,7 +14,8 @@ typedef struct UnitStatus {
         uint8_t invocation[16];
         uint32_t job; /* queued or running, 0: none */
         uint32_t main_pid, restarts;
-        int32_t exec_code, exec_status; /* of the last main process: CLD_EXITED and its status, or CLD_KILLED and its signal */
+        int32_t exec_code,
+                exec_status; /* of the last main process: CLD_EXITED and its status, or CLD_KILLED and its signal */
         uint64_t main_start_wall;
 } UnitStatus;
 
@@ -24,7 +25,8 @@ typedef struct UnitReader UnitReader;
 typedef void (*UnitsRead)(void *userdata, int r, const UnitStatus *units, unsigned count, const Error *error);
 
 /* Comes back from the loop, never from inside the call. No time-out of its own. */
-int unit_reader_begin(sd_bus *bus, const UnitSet *units, UnitsRead done, void *userdata, UnitReader **ret_reader, Error *error);
+int unit_reader_begin(sd_bus *bus, const UnitSet *units, UnitsRead done, void *userdata, UnitReader **ret_reader,
+                      Error *error);
 UnitReader *unit_reader_free(UnitReader *reader); /* no callback any more; NULL allowed */
 
 /* ---- pure ---- */

@@ -52,7 +52,8 @@ static int on_again(UNUSED sd_event_source *source, UNUSED uint64_t usec, void *
 static void start_again(SystemdWatch *watch) {
         forget(watch);
         watch->again = sd_event_source_disable_unref(watch->again);
-        (void)sd_event_add_time_relative(watch->context->event, &watch->again, CLOCK_BOOTTIME, (uint64_t)watch->pause_us, 1000, on_again, watch);
+        (void)sd_event_add_time_relative(watch->context->event, &watch->again, CLOCK_BOOTTIME,
+                                         (uint64_t)watch->pause_us, 1000, on_again, watch);
         watch->pause_us = watch->pause_us * 2 < PAUSE_LONGEST_US ? watch->pause_us * 2 : PAUSE_LONGEST_US;
 }
 
@@ -74,8 +75,8 @@ static void warn_and_start_again(SystemdWatch *watch, const char *why) {
 /* ---- reading ---- */
 
 static bool differs(const UnitsState *a, const UnitsState *b) {
-        return a->active != b->active || a->failed != b->failed || a->alive != b->alive || a->loadable != b->loadable || a->restarts != b->restarts ||
-               a->main_pid != b->main_pid || strcmp(a->invocation, b->invocation) != 0;
+        return a->active != b->active || a->failed != b->failed || a->alive != b->alive || a->loadable != b->loadable ||
+               a->restarts != b->restarts || a->main_pid != b->main_pid || strcmp(a->invocation, b->invocation) != 0;
 }
 
 static void read_units(SystemdWatch *watch);
@@ -118,7 +119,8 @@ static void read_units(SystemdWatch *watch) {
         watch->reader = unit_reader_free(watch->reader);
         int r = unit_reader_begin(watch->connection, &watch->units, on_read, watch, &watch->reader, &error);
         if (r >= 0)
-                r = sd_event_add_time_relative(watch->context->event, &watch->guard, CLOCK_BOOTTIME, ANSWER_MAX_US, 1000, on_silence, watch);
+                r = sd_event_add_time_relative(watch->context->event, &watch->guard, CLOCK_BOOTTIME, ANSWER_MAX_US,
+                                               1000, on_silence, watch);
         if (r < 0)
                 warn_and_start_again(watch, error.code ? error_text(&error) : strerror(-r));
 }
@@ -137,7 +139,8 @@ static int on_properties_changed(UNUSED sd_bus_message *message, void *userdata,
 
 static int on_subscribed(sd_bus_message *message, void *userdata, UNUSED sd_bus_error *ret_error) {
         const sd_bus_error *bus_error = sd_bus_message_get_error(message);
-        if (bus_error && systemd_error_is_transient(bus_error)) /* systemd is not on the bus yet, and would never signal us */
+        if (bus_error &&
+            systemd_error_is_transient(bus_error)) /* systemd is not on the bus yet, and would never signal us */
                 warn_and_start_again(userdata, bus_error->message);
         return 0;
 }
@@ -158,14 +161,15 @@ static int connect_signals(SystemdWatch *watch) {
                 systemd_unit_name(watch->units.names[i], unit);
                 r = sd_bus_path_encode(SYSTEMD_OBJECT "/unit", unit, &path);
                 if (r >= 0)
-                        r = systemd_match(watch->connection, path, "org.freedesktop.DBus.Properties", "PropertiesChanged", on_properties_changed, watch,
-                                          &watch->signals[i]);
+                        r = systemd_match(watch->connection, path, "org.freedesktop.DBus.Properties",
+                                          "PropertiesChanged", on_properties_changed, watch, &watch->signals[i]);
         }
         if (r >= 0 && sd_bus_is_bus_client(watch->connection) > 0)
-                r = sd_bus_add_match_async(watch->connection, &watch->owner,
-                                           "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',member='NameOwnerChanged',"
-                                           "arg0='" SYSTEMD_SERVICE "'",
-                                           on_owner_changed, NULL, watch);
+                r = sd_bus_add_match_async(
+                        watch->connection, &watch->owner,
+                        "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',member='NameOwnerChanged',"
+                        "arg0='" SYSTEMD_SERVICE "'",
+                        on_owner_changed, NULL, watch);
         return r < 0 ? r : systemd_subscribe(watch->connection, on_subscribed, watch, &watch->subscribed);
 }
 
@@ -184,8 +188,8 @@ static void start(SystemdWatch *watch) {
                 read_units(watch); /* behind the matches, so that nothing falls between */
 }
 
-int systemd_watch_new(SystemdBus *bus, const DriverContext *context, const UnitSet *units, UnitsChanged changed, void *userdata, SystemdWatch **ret_watch,
-                      Error *error) {
+int systemd_watch_new(SystemdBus *bus, const DriverContext *context, const UnitSet *units, UnitsChanged changed,
+                      void *userdata, SystemdWatch **ret_watch, Error *error) {
         if (units->count == 0 || units->count > UNITS_MAX)
                 return error_set(error, -EINVAL, "a watch needs 1 to %d units, not %u", UNITS_MAX, units->count);
         SystemdWatch *watch = calloc(1, sizeof *watch);

@@ -85,7 +85,8 @@ static int query_attempt(SystemdRequest *request, sd_bus *bus, Error *error) {
         return unit_reader_begin(bus, &query->units, on_units_read, query, &query->reader, error);
 }
 
-static int systemd_query(void *self_, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error) {
+static int systemd_query(void *self_, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata,
+                         Op **ret_op, Error *error) {
         static const SystemdRequestType type = {query_attempt, query_forget};
         Systemd *self = self_;
         if (units->count == 0 || units->count > UNITS_MAX)
@@ -100,18 +101,21 @@ static int systemd_query(void *self_, const UnitSet *units, int64_t budget_us, O
 
 /* ---- acts ---- */
 
-static int systemd_stop(void *self_, const UnitSet *units, bool force, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error) {
+static int systemd_stop(void *self_, const UnitSet *units, bool force, int64_t budget_us, OpCallback callback,
+                        void *userdata, Op **ret_op, Error *error) {
         Systemd *self = self_;
-        return systemd_jobs_begin(self->bus, force ? JOBS_KILL : JOBS_STOP, units, budget_us, callback, userdata, ret_op, error);
+        return systemd_jobs_begin(self->bus, force ? JOBS_KILL : JOBS_STOP, units, budget_us, callback, userdata,
+                                  ret_op, error);
 }
 
-static int systemd_start(void *self_, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error) {
+static int systemd_start(void *self_, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata,
+                         Op **ret_op, Error *error) {
         Systemd *self = self_;
         return systemd_jobs_begin(self->bus, JOBS_START, units, budget_us, callback, userdata, ret_op, error);
 }
 
-static int systemd_enable(void *self_, const UnitSet *enable, const UnitSet *disable, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op,
-                          Error *error) {
+static int systemd_enable(void *self_, const UnitSet *enable, const UnitSet *disable, int64_t budget_us,
+                          OpCallback callback, void *userdata, Op **ret_op, Error *error) {
         Systemd *self = self_;
         return systemd_enable_begin(self->bus, enable, disable, budget_us, callback, userdata, ret_op, error);
 }

@@ -62,7 +62,12 @@ static void say_how_it_ended(Controller *controller, const Run *run) {
         snprintf(message, sizeof message, "run %lld: %s to %s ended %s (%s); serving: %s. %.256s", id, kind, run->plan.to,
                  run_phase_name(run->phase), run_outcome_name(run->outcome), run->serving[0] ? run->serving : "nothing that is proven",
                  run->failure);
-        alert_set(controller, "run", message);
+        /* an operator who asked for it is told by the answer; nobody has to be woken for what was never touched */
+        bool untouched = run->outcome == OUTCOME_REFUSED || run->outcome == OUTCOME_CANCELLED || run->outcome == OUTCOME_UNDONE;
+        if (untouched && run->plan.mode != MODE_AUTOMATIC)
+                log_warn("%s", message);
+        else
+                alert_set(controller, "run", message);
 }
 
 void aftermath(Controller *controller, const Run *run) {

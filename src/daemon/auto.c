@@ -31,17 +31,22 @@ typedef struct Daemon {
 
 /* ---- logging ---- */
 
+static int add_sink(LogSink *sink, Error *error) {
+        sink->threshold = LEVEL_INFO;
+        return log_add_sink(sink, error);
+}
+
 static void open_logs(const Config *config) {
         LogSink *sink = NULL;
         Error error = {0};
         bool journald = getenv("JOURNAL_STREAM") != NULL;
         int r = journald ? log_sink_journald(&sink, &error) : log_sink_text(STDERR_FILENO, true, &sink, &error);
         if (r >= 0)
-                (void)log_add_sink(sink, &error);
+                (void)add_sink(sink, &error);
         char directory[PATH_MAX];
         if (fs_directory_of(config->log, directory, sizeof directory, &error) >= 0)
                 (void)fs_make_directories(directory, 0755, &error);
-        if (log_sink_file(config->log, &sink, &error) < 0 || log_add_sink(sink, &error) < 0)
+        if (log_sink_file(config->log, &sink, &error) < 0 || add_sink(sink, &error) < 0)
                 log_warn("the log file can't be used: %s", error_text(&error)); /* never a reason not to run */
 }
 

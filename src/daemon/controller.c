@@ -45,13 +45,26 @@ static void log_step(const Run *run, StepId id, const StepRecord *record, bool r
         const char *title = step_title(id, run->plan.kind, recovery);
         double budget_s = (double)run->plan.steps[id].budget_us / (double)USEC_PER_SEC;
         double took_s = (double)(record->ended_wall - record->started_wall) / (double)USEC_PER_SEC;
-        if (record->state == STEP_ACTING)
-                log_event(LEVEL_INFO, fields, "step %d/8 %s: begins (attempt %u, budget %g s)", (int)id, title, record->attempt, budget_s);
+        if (record->state == STEP_ACTING && record->attempt > 1) /* the detail is still that of the attempt before */
+                log_event(LEVEL_WARN, fields, "step %d/8 %s: attempt %u begins, the last one failed: %s", (int)id, title, record->attempt,
+                          record->detail);
+        else if (record->state == STEP_ACTING)
+                log_event(LEVEL_INFO, fields, "step %d/8 %s: begins (budget %g s)", (int)id, title, budget_s);
         else if (record->state == STEP_SKIPPED)
-                log_event(LEVEL_INFO, fields, "step %d/8 %s: skipped: %s", (int)id, title, record->detail);
+                log_event(LEVEL_DEBUG, fields, "step %d/8 %s: skipped: %s", (int)id, title, record->detail);
         else
                 log_event(record->state == STEP_DONE ? LEVEL_INFO : LEVEL_WARN, fields, "step %d/8 %s: %s in %.3f s%s%s", (int)id, title,
                           step_state_name(record->state), took_s, record->detail[0] ? ": " : "", record->detail);
+}
+
+/* A run that somebody else began: what it has done is in its log already. */
+static void note_taken_over(Controller *controller, const Run *run) {
+        for (unsigned id = 0; id < STEP_COUNT; id++) {
+                controller->logged[0][id] = (struct LoggedStep){run->steps[id].state, run->steps[id].attempt};
+                controller->logged[1][id] = (struct LoggedStep){run->recovery[id].state, run->recovery[id].attempt};
+        }
+        log_info("run %lld: taken over from a process that died: %s %s from %s to %s", (long long)run->id, run_mode_name(run->plan.mode),
+                 run_kind_name(run->plan.kind), run->plan.from[0] ? run->plan.from : "nothing", run->plan.to);
 }
 
 /* What has changed since it was last logged: results before the next intent, as they share an append. */
@@ -77,6 +90,12 @@ static void log_progress(Controller *controller, const Run *run) {
         }
         log_steps(run, run->steps, controller->logged[0], false);
         log_steps(run, run->recovery, controller->logged[1], true);
+}
+
+static void on_recovering(void *userdata, const Run *run) {
+        Controller *controller = userdata;
+        controller->logged_run = run->id;
+        note_taken_over(controller, run);
 }
 
 static void on_run_changed(void *userdata, const Run *run) {
@@ -161,7 +180,7 @@ int controller_new(sd_event *event, const Config *config, ControllerRole role, C
         controller->begun_wall = clock_wall_us();
         controller->decision = calloc(1, sizeof *controller->decision);
 
-        const RunnerHooks hooks = {.changed = on_run_changed, .finished = on_run_finished, .page = on_page};
+        const RunnerHooks hooks = {.recovering = on_recovering, .changed = on_run_changed, .finished = on_run_finished, .page = on_page};
         int r = controller->decision ? world_open(event, config, on_warn, controller, &controller->world, error)
                                      : error_set(error, -ENOMEM, "out of memory");
         if (r >= 0) {

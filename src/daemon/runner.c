@@ -261,6 +261,7 @@ int runner_recover(Runner *runner, LockHolder *ret_holder, Error *error) {
                                                  (long long)runner->run.id, broken));
         runner->under_way = true;
         runner->failures_at_drain = -1;
+        runner->hooks.recovering(runner->userdata, &runner->run);
         const RunEvent recover = {.type = EVENT_RECOVER, .wall = clock_wall_us()};
         feed(runner, &recover);
         return 1;

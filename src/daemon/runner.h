@@ -11,6 +11,7 @@
 typedef struct Runner Runner;
 
 typedef struct RunnerHooks {
+        void (*recovering)(void *userdata, const Run *run); /* a dead process's run is about to go on */
         void (*changed)(void *userdata, const Run *run);  /* after every durable move */
         void (*finished)(void *userdata, const Run *run); /* the run lock is free again */
         void (*page)(void *userdata, const Run *run, const char *message);

@@ -45,11 +45,13 @@ static void on_ended(void *userdata, Process *process, const ProcessExit *exit) 
         last_line(process_output(process), line, sizeof line);
         if (run->terminated) {
                 result.status = OP_TIMED_OUT;
-                error_set(&result.error, -ETIMEDOUT, "%s did not end within its budget of %lld ms and was terminated%s%s", run->what,
+                error_set(&result.error, -ETIMEDOUT,
+                          "%s did not end within its budget of %lld ms and was terminated%s%s", run->what,
                           (long long)(run->op.budget_us / USEC_PER_MSEC), *line ? ": " : "", line);
         } else if (!exit->known || exit->signal || exit->code != 0) {
                 result.status = OP_FAILED;
-                error_set(&result.error, -EIO, "%s %s%s%s", run->what, process_exit_format(exit, how, sizeof how), *line ? ": " : "", line);
+                error_set(&result.error, -EIO, "%s %s%s%s", run->what, process_exit_format(exit, how, sizeof how),
+                          *line ? ": " : "", line);
         } else
                 memcpy(result.detail, line, sizeof line);
         op_complete(&run->op, &result);
@@ -64,11 +66,12 @@ static int on_terminate(UNUSED sd_event_source *source, UNUSED uint64_t usec, vo
 
 static int arm_terminate(ProcessRun *run, sd_event *event, int64_t budget_us) {
         int64_t grace = budget_us / 10 < GRACE_MAX_US ? budget_us / 10 : GRACE_MAX_US;
-        return sd_event_add_time_relative(event, &run->terminate, CLOCK_BOOTTIME, (uint64_t)(budget_us - grace), 1000, on_terminate, run);
+        return sd_event_add_time_relative(event, &run->terminate, CLOCK_BOOTTIME, (uint64_t)(budget_us - grace), 1000,
+                                          on_terminate, run);
 }
 
-int process_run(sd_event *event, const char *const *argv, const char *const *env, int64_t budget_us, OpCallback callback,
-                void *userdata, Op **ret_op, Error *error) {
+int process_run(sd_event *event, const char *const *argv, const char *const *env, int64_t budget_us,
+                OpCallback callback, void *userdata, Op **ret_op, Error *error) {
         ProcessRun *run = calloc(1, sizeof *run);
         if (!run)
                 return error_set(error, -ENOMEM, "cannot run a command: out of memory");

@@ -28,7 +28,8 @@ struct Process {
 /* ---- what the child is given ---- */
 
 static bool is_ours_alone(const char *variable) {
-        static const char *const names[] = {"NOTIFY_SOCKET=", "WATCHDOG_PID=", "WATCHDOG_USEC=", "LISTEN_PID=", "LISTEN_FDS=", "LISTEN_FDNAMES="};
+        static const char *const names[] = {
+                "NOTIFY_SOCKET=", "WATCHDOG_PID=", "WATCHDOG_USEC=", "LISTEN_PID=", "LISTEN_FDS=", "LISTEN_FDNAMES="};
         for (size_t i = 0; i < ARRAY_SIZE(names); i++)
                 if (strncmp(variable, names[i], strlen(names[i])) == 0)
                         return true;
@@ -91,11 +92,13 @@ static void child_leave_our_group(const ProcessSpec *spec, pid_t parent) {
                 _exit(127);
 }
 
-_Noreturn static void child_run(const ProcessSpec *spec, const char **environment, int output, const int gate[2], pid_t parent) {
+_Noreturn static void child_run(const ProcessSpec *spec, const char **environment, int output, const int gate[2],
+                                pid_t parent) {
         child_leave_our_group(spec, parent);
         child_reset_signals();
         int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
+        if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
+            dup2(output, STDERR_FILENO) < 0)
                 _exit(127);
         if (spec->held) {
                 char go;
@@ -163,7 +166,8 @@ static int on_exit_event(sd_event_source *source, UNUSED int fd, UNUSED uint32_t
         reap(process, &exit);
         process->ended = true;
         if (!process->exited) {
-                sd_event_source_set_floating(source, false); /* the last reference: frees the process behind this dispatch */
+                sd_event_source_set_floating(source,
+                                             false); /* the last reference: frees the process behind this dispatch */
                 return 0;
         }
         sd_event_source_set_enabled(process->exit_source, SD_EVENT_OFF);
@@ -203,7 +207,8 @@ static int capture_output(sd_event *event, Process *process, int *ret_child_end)
         return 0;
 }
 
-static int start_child(sd_event *event, const ProcessSpec *spec, const char **environment, int output, Process *process) {
+static int start_child(sd_event *event, const ProcessSpec *spec, const char **environment, int output,
+                       Process *process) {
         AUTO_CLOSE int gate_child = -1;
         int gate[2] = {-1, -1};
         if (spec->held) {
@@ -229,7 +234,8 @@ static int start_child(sd_event *event, const ProcessSpec *spec, const char **en
         return r;
 }
 
-int process_start(sd_event *event, const ProcessSpec *spec, ProcessExited exited, void *userdata, Process **ret_process, Error *error) {
+int process_start(sd_event *event, const ProcessSpec *spec, ProcessExited exited, void *userdata, Process **ret_process,
+                  Error *error) {
         const char *name = spec->argv && spec->argv[0] ? spec->argv[0] : "";
         if (!*name)
                 return error_set(error, -EINVAL, "cannot start a child process: the command is empty");
@@ -262,7 +268,8 @@ int process_release(Process *process, Error *error) {
         int r = n == 1 ? 0 : -errno;
         close(process->gate);
         process->gate = -1;
-        return r < 0 ? error_set(error, r, "process %d ended before it could be let go: %s", process->pid, strerror(-r)) : 0;
+        return r < 0 ? error_set(error, r, "process %d ended before it could be let go: %s", process->pid, strerror(-r))
+                     : 0;
 }
 
 pid_t process_pid(const Process *process) {
@@ -319,7 +326,8 @@ char *process_exit_format(const ProcessExit *exit, char *buffer, size_t size) {
         if (!exit->known)
                 snprintf(buffer, size, "ended, nobody knows how (SIGCHLD is ignored)");
         else if (exit->signal)
-                snprintf(buffer, size, "was killed by SIG%s (%s)", sigabbrev_np(exit->signal) ? sigabbrev_np(exit->signal) : "?",
+                snprintf(buffer, size, "was killed by SIG%s (%s)",
+                         sigabbrev_np(exit->signal) ? sigabbrev_np(exit->signal) : "?",
                          sigdescr_np(exit->signal) ? sigdescr_np(exit->signal) : "unknown signal");
         else
                 snprintf(buffer, size, "exited with status %d", exit->code);

@@ -25,7 +25,7 @@ typedef struct ProcessSpec {
         const char *const *argv; /* NULL-terminated; argv[0] a path, or a name looked up in PATH */
         const char *const *env;  /* NULL-terminated "NAME=value", added to our environment; may be NULL */
         const char *directory;   /* NULL: ours */
-        int output_fd;           /* stdout and stderr; -1: captured, see process_output(). Remains the caller's. 0 is not allowed */
+        int output_fd; /* stdout and stderr; -1: captured, see process_output(). Remains the caller's. 0 is not allowed */
         bool service;
         bool held; /* nothing is run until process_release(): so that the pid can be made durable before. If we die first, so does the child */
 } ProcessSpec;
@@ -39,7 +39,8 @@ typedef struct ProcessExit {
 /* Comes once, from the loop, when the child itself has ended; it is reaped by then. `process` may be freed in it. */
 typedef void (*ProcessExited)(void *userdata, Process *process, const ProcessExit *exit);
 
-int process_start(sd_event *event, const ProcessSpec *spec, ProcessExited exited, void *userdata, Process **ret_process, Error *error);
+int process_start(sd_event *event, const ProcessSpec *spec, ProcessExited exited, void *userdata, Process **ret_process,
+                  Error *error);
 int process_release(Process *process, Error *error); /* of a held one */
 
 pid_t process_pid(const Process *process);
@@ -59,5 +60,5 @@ char *process_exit_format(const ProcessExit *exit, char *buffer, size_t size);
 /* Runs a hook to its end. OP_DONE iff it exits with 0: OpResult.detail is the last line of its output that isn't blank.
  * OP_FAILED names command, status and that line. It gets SIGTERM a little before the budget ends (a tenth of it, at most
  * 500 ms) and SIGKILL at the end, so that when OP_TIMED_OUT is told nothing of it acts any more; then the status doesn't count. */
-int process_run(sd_event *event, const char *const *argv, const char *const *env, int64_t budget_us, OpCallback callback,
-                void *userdata, Op **ret_op, Error *error);
+int process_run(sd_event *event, const char *const *argv, const char *const *env, int64_t budget_us,
+                OpCallback callback, void *userdata, Op **ret_op, Error *error);

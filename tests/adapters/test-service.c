@@ -32,7 +32,8 @@ static long now_ms(void) {
 int main(int argc, char **argv) {
         (void)argc;
         const long begun = now_ms();
-        long ready = argument(argv, "ready-ms", 0), end = argument(argv, "exit-ms", -1), stop = argument(argv, "stop-ms", 0);
+        long ready = argument(argv, "ready-ms", 0), end = argument(argv, "exit-ms", -1),
+             stop = argument(argv, "stop-ms", 0);
         const long crash = argument(argv, "crash-ms", -1), status = argument(argv, "status", 3);
         sigset_t term;
         sigemptyset(&term);

@@ -1,7 +1,10 @@
 """The edge metrics: what a real HAProxy's log tells, and what strangers may do to the port."""
+import os
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -158,17 +161,28 @@ def test_port_taken(edge):
     other.kill()
 
 
+STRANGER = "192.0.2.7"
+
+
 def test_only_declared_peers():
-    words = subprocess.run(["hostname", "-I"], stdout=subprocess.PIPE, text=True).stdout.split()
-    address = next((word for word in words if "." in word), None)
-    if not address:
-        pytest.skip("this machine has loopback only")
-    for peers, expected in (("192.0.2.1", 0), (address, 1)):
+    """In a network of its own, where loopback has one more address, which isn't loopback to us."""
+    script = f'ip link set lo up && ip addr add {STRANGER}/32 dev lo && exec "$@"'
+    inside = ["unshare", "-rn", "sh", "-c", script, "sh"]
+    if not shutil.which("ip") or subprocess.run([*inside, "true"], stderr=subprocess.DEVNULL).returncode != 0:
+        pytest.skip("no network namespaces here")
+    test = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{__file__}::test_peers_in_a_network_of_its_own"]
+    done = subprocess.run([*inside, *test], stdout=subprocess.PIPE, text=True, env=dict(os.environ, EDGE_IN_NAMESPACE="1"), timeout=60)
+    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
+
+
+@pytest.mark.skipif("EDGE_IN_NAMESPACE" not in os.environ, reason="run by test_only_declared_peers")
+def test_peers_in_a_network_of_its_own():
+    for peers, admitted in (("192.0.2.99", False), (STRANGER, True)):
         port = free_port()
         tool = Tool("metrics", "edge", listen=f"0.0.0.0:{port}", backend="app", peers=peers)
-        with socket.create_connection((address, port)) as client:
+        with socket.create_connection((STRANGER, port)) as client:
             client.sendall(framed(line()))
-            if expected:
+            if admitted:
                 wait_for(lambda: tool.ask("pulse")["requests"] == 1)
             else:
                 try:
@@ -177,6 +191,7 @@ def test_only_declared_peers():
                     pass
                 answer = tool.ask("pulse")
                 assert answer["requests"] == 0 and not answer["connected"]
+                assert STRANGER in answer["warnings"][0]["message"]
         tool.kill()
 
 

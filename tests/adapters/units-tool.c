@@ -43,16 +43,17 @@ static void print_text(const char *key, const char *text) {
 }
 
 static void print_state(const UnitsState *state) {
-        printf(", \"loadable\": %s, \"active\": %s, \"alive\": %s, \"failed\": %s, \"restarts\": %" PRId64 ", \"main_pid\": %" PRId64
-               ", \"main_start_wall\": %" PRId64,
-               state->loadable ? "true" : "false", state->active ? "true" : "false", state->alive ? "true" : "false", state->failed ? "true" : "false",
-               state->restarts, state->main_pid, state->main_start_wall);
+        printf(", \"loadable\": %s, \"active\": %s, \"alive\": %s, \"failed\": %s, \"restarts\": %" PRId64
+               ", \"main_pid\": %" PRId64 ", \"main_start_wall\": %" PRId64,
+               state->loadable ? "true" : "false", state->active ? "true" : "false", state->alive ? "true" : "false",
+               state->failed ? "true" : "false", state->restarts, state->main_pid, state->main_start_wall);
         print_text("invocation", state->invocation);
         print_text("state_detail", state->detail);
 }
 
 static void begin_line(const Tool *tool, const char *status) {
-        printf("{\"verb\": \"%s\", \"status\": \"%s\", \"ms\": %.3f", tool->verb, status, (double)(clock_mono_us() - tool->begun) / 1000);
+        printf("{\"verb\": \"%s\", \"status\": \"%s\", \"ms\": %.3f", tool->verb, status,
+               (double)(clock_mono_us() - tool->begun) / 1000);
 }
 
 static void end_line(void) {
@@ -104,15 +105,18 @@ static void on_cycled(void *userdata, const OpResult *result) {
                 qsort(tool->stops, CYCLES, sizeof *tool->stops, compare);
                 qsort(tool->starts, CYCLES, sizeof *tool->starts, compare);
                 begin_line(tool, "done");
-                printf(", \"stop_ms\": %.3f, \"start_ms\": %.3f", (double)tool->stops[CYCLES / 2] / 1000, (double)tool->starts[CYCLES / 2] / 1000);
+                printf(", \"stop_ms\": %.3f, \"start_ms\": %.3f", (double)tool->stops[CYCLES / 2] / 1000,
+                       (double)tool->starts[CYCLES / 2] / 1000);
                 end_line();
                 sd_event_exit(tool->event, 0);
         } else {
                 tool->act_begun = clock_mono_us();
                 if (tool->acts % 2)
-                        (void)tool->driver->start(tool->self, &tool->units, tool->budget_us, on_cycled, tool, &op, &error);
+                        (void)tool->driver->start(tool->self, &tool->units, tool->budget_us, on_cycled, tool, &op,
+                                                  &error);
                 else
-                        (void)tool->driver->stop(tool->self, &tool->units, false, tool->budget_us, on_cycled, tool, &op, &error);
+                        (void)tool->driver->stop(tool->self, &tool->units, false, tool->budget_us, on_cycled, tool, &op,
+                                                 &error);
         }
 }
 
@@ -123,7 +127,8 @@ static UnitSet parse_units(char *list) {
         return units;
 }
 
-static int begin(Tool *tool, const UnitsDriver *driver, void *self, const UnitSet *units, const UnitSet *disable, int64_t budget_us, Error *error) {
+static int begin(Tool *tool, const UnitsDriver *driver, void *self, const UnitSet *units, const UnitSet *disable,
+                 int64_t budget_us, Error *error) {
         Op *op;
         const char *verb = tool->verb;
         if (strcmp(verb, "query") == 0)
@@ -133,7 +138,13 @@ static int begin(Tool *tool, const UnitsDriver *driver, void *self, const UnitSe
         if (strcmp(verb, "start") == 0 || strcmp(verb, "hold") == 0)
                 return driver->start(self, units, budget_us, on_result, tool, &op, error);
         if (strcmp(verb, "cycle") == 0) {
-                *tool = (Tool){.driver = driver, .self = self, .units = *units, .budget_us = budget_us, .event = tool->event, .verb = verb, .begun = tool->begun,
+                *tool = (Tool){.driver = driver,
+                               .self = self,
+                               .units = *units,
+                               .budget_us = budget_us,
+                               .event = tool->event,
+                               .verb = verb,
+                               .begun = tool->begun,
                                .act_begun = clock_mono_us()};
                 return driver->stop(self, units, false, budget_us, on_cycled, tool, &op, error);
         }
@@ -142,7 +153,8 @@ static int begin(Tool *tool, const UnitsDriver *driver, void *self, const UnitSe
         return driver->watch(self, units, on_changed, tool, error);
 }
 
-static int set_up_settings(const UnitsDriver *driver, int argc, char **argv, Settings **ret_settings, int64_t *ret_budget_us, const char ***ret_command) {
+static int set_up_settings(const UnitsDriver *driver, int argc, char **argv, Settings **ret_settings,
+                           int64_t *ret_budget_us, const char ***ret_command) {
         Error error = {0};
         int option, words = 0;
         static const char *command[32];
@@ -180,7 +192,8 @@ int main(int argc, char **argv) {
         int64_t budget_us = 5 * USEC_PER_SEC;
         const char **command;
         Settings *settings;
-        if (!driver || set_up_settings(driver, argc, argv, &settings, &budget_us, &command) < 0 || sd_event_default(&tool.event) < 0)
+        if (!driver || set_up_settings(driver, argc, argv, &settings, &budget_us, &command) < 0 ||
+            sd_event_default(&tool.event) < 0)
                 return 64;
         argv += optind;
         tool.verb = argv[2];

@@ -110,11 +110,14 @@ static void test_run_missing_command(void **state) {
         Fixture *fixture = *state;
         run_command(fixture, RUN("/nonexistent/hook"), NULL, GUARD_US);
         assert_int_equal(fixture->result.status, OP_FAILED);
-        assert_non_null(strstr(fixture->result.error.message, "cannot run /nonexistent/hook: No such file or directory"));
+        assert_non_null(
+                strstr(fixture->result.error.message, "cannot run /nonexistent/hook: No such file or directory"));
 
         Op *op;
         Error error = {0};
-        assert_int_equal(process_run(fixture->event, (const char *const[]){NULL}, NULL, 1, on_result, fixture, &op, &error), -EINVAL);
+        assert_int_equal(
+                process_run(fixture->event, (const char *const[]){NULL}, NULL, 1, on_result, fixture, &op, &error),
+                -EINVAL);
         assert_true(error.message[0] != '\0');
 }
 
@@ -152,7 +155,8 @@ static void test_run_stdin_is_empty(void **state) {
 
 static void test_run_budget_terminates_gently(void **state) {
         Fixture *fixture = *state;
-        run_command(fixture, SHELL("trap 'echo cleaned up; exit 0' TERM; while :; do sleep 0.01; done"), NULL, 300 * USEC_PER_MSEC);
+        run_command(fixture, SHELL("trap 'echo cleaned up; exit 0' TERM; while :; do sleep 0.01; done"), NULL,
+                    300 * USEC_PER_MSEC);
         assert_int_equal(fixture->result.status, OP_TIMED_OUT);
         assert_non_null(strstr(fixture->result.error.message, "budget of 300 ms"));
         assert_non_null(strstr(fixture->result.error.message, "cleaned up"));
@@ -184,7 +188,9 @@ static void test_run_cancel(void **state) {
         Fixture *fixture = *state;
         Op *op;
         Error error = {0};
-        assert_int_equal(process_run(fixture->event, RUN("/bin/sleep", "1000"), NULL, GUARD_US, on_result, fixture, &op, &error), 0);
+        assert_int_equal(
+                process_run(fixture->event, RUN("/bin/sleep", "1000"), NULL, GUARD_US, on_result, fixture, &op, &error),
+                0);
         op_cancel(op);
         wait_reaped(fixture);
         assert_int_equal(fixture->count, 0);
@@ -218,7 +224,8 @@ static void test_held_child_waits(void **state) {
 
 static void test_held_child_ends_when_given_up(void **state) {
         Fixture *fixture = *state;
-        const ProcessSpec spec = {.argv = SHELL("echo ran >&2; sleep 1000"), .output_fd = -1, .held = true, .service = true};
+        const ProcessSpec spec = {
+                .argv = SHELL("echo ran >&2; sleep 1000"), .output_fd = -1, .held = true, .service = true};
         Process *process;
         Error error = {0};
         assert_int_equal(process_start(fixture->event, &spec, on_exited, fixture, &process, &error), 0);
@@ -229,7 +236,8 @@ static void test_held_child_ends_when_given_up(void **state) {
 
 static void test_service_has_its_own_session_and_survives(void **state) {
         Fixture *fixture = *state;
-        const ProcessSpec spec = {.argv = RUN("/bin/sleep", "1000"), .output_fd = STDERR_FILENO, .service = true, .held = true};
+        const ProcessSpec spec = {
+                .argv = RUN("/bin/sleep", "1000"), .output_fd = STDERR_FILENO, .service = true, .held = true};
         Process *process;
         Error error = {0};
         assert_int_equal(process_start(fixture->event, &spec, on_exited, fixture, &process, &error), 0);
