@@ -4,6 +4,7 @@
 #include "api/wire.h"
 #include "base/clock.h"
 #include "base/exit-codes.h"
+#include "base/fsowner.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "daemon/controller.h"
@@ -49,6 +50,13 @@ static Caller ourselves(void) {
         return caller;
 }
 
+/* Root's hands in the service user's state: what was created here must not lock the controller out. */
+static void leave_no_trace(const Config *config) {
+        Error error = {0};
+        if (fs_give_to_owner(config->state, &error) < 0)
+                log_warn("%s", error_text(&error));
+}
+
 static int open_glass(BreakGlass *glass, ControllerRole role, Problem *problem) {
         Error error = {0};
         int r = sd_event_new(&glass->event);
@@ -60,6 +68,7 @@ static int open_glass(BreakGlass *glass, ControllerRole role, Problem *problem) 
                                    error_text(&error));
         if (r < 0)
                 return problem_set(problem, 503, EXIT_UNAVAILABLE, "Break glass failed", "%s", error.code ? error_text(&error) : strerror(-r));
+        leave_no_trace(glass->config); /* already now: this process may be killed, too */
         glass->controller->on_event = tell;
         glass->controller->on_finished = on_finished;
         glass->controller->userdata = glass;
@@ -67,6 +76,7 @@ static int open_glass(BreakGlass *glass, ControllerRole role, Problem *problem) 
 }
 
 static void close_glass(BreakGlass *glass) {
+        leave_no_trace(glass->config);
         controller_free(glass->controller);
         sd_event_unref(glass->event);
         json_decref(glass->answer);

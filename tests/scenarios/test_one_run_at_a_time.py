@@ -79,7 +79,8 @@ def test_a_cancel_after_the_stop_finishes(site):
 
 def test_no_loop(site):
     """The bad release is deployed again, unchanged: warned each time, rolled back while the day's budget lasts, then a review."""
-    site.configure(**FAST_WINDOW, decision={**FAST_WINDOW["decision"], "rollbacks_per_day": 2})
+    site.configure(**FAST_WINDOW)
+    site.configure(decision={"rollbacks_per_day": 2})
     load = site.begin_with(error_every=10)
     first = site.wait_for_run(kind="rollback", mode="automatic")
     warned = site.cli("deploy", "v3.0.0", check=0)

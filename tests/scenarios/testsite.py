@@ -321,8 +321,8 @@ class Site:
         return self.host.show(UNITS[version], "ActiveState")["ActiveState"] == "active"
 
     def serving(self):
-        """Which release answers at the edge."""
-        return self.host.output(["curl", "-s", "-m", "2", f"http://127.0.0.1:{EDGE_PORT}/"]).partition(" ")[0]
+        """Which release answers at the edge; "" for none."""
+        return self.host.output(["curl", "-s", "-m", "2", f"http://127.0.0.1:{EDGE_PORT}/"], check=False).partition(" ")[0]
 
     def controller_pid(self):
         return int(self.host.show(CONTROLLER, "MainPID")["MainPID"])

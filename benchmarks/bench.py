@@ -1,0 +1,184 @@
+"""Measures rollbacks side by side: ours, the specification's commands and the shortest shell script; then how soon a bad release is
+found, and what watching costs. Started by ./bench. Prints what it measured and writes build/bench.json; a target that is missed is
+shown, it is no failure."""
+
+import argparse
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+
+import detecting
+import idling
+import switching
+from figures import Figures, spread
+from stage import HERE, why_not
+
+RESULT = HERE.parent / "build" / "bench.json"
+EX_USAGE, EX_SOFTWARE, EX_NOPERM, EX_INTERRUPTED = 64, 70, 77, 130
+LIMIT_S = 20 * 60
+TOGETHER = 5  # hosts at a time, where what is timed is seconds long or is CPU time
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+def busy_percent(length=1.0):
+    """How much of the machine others use."""
+
+    def look():
+        ticks = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+        return sum(ticks), ticks[3] + ticks[4]
+
+    (all_before, idle_before), _ = look(), time.sleep(length)
+    all_after, idle_after = look()
+    return 100 * (1 - (idle_after - idle_before) / max(1, all_after - all_before))
+
+
+def together(measure, count):
+    """One host for each, at the same time."""
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        return list(pool.map(lambda number: measure(number, count), range(count)))
+
+
+# ---- the three, side by side ----
+
+KINDS = {
+    "ours": (switching.ours, False),
+    "shell": (lambda slow: switching.script("shortest.sh", slow), False),
+    "ours, slow start": (switching.ours, True),
+    "shell, slow start": (lambda slow: switching.script("shortest.sh", slow), True),
+}
+
+
+def one_round(number, rounds, measured):
+    """Alone on the machine, one after the other, so that all see the same state of it."""
+    for name, (measure, slow) in KINDS.items():
+        switch = measure(slow)
+        measured.setdefault(name, []).append(switch)
+        say(f"  {number}/{rounds} {name:<18} first answer {switch.to_answer * 1e3:>8,.1f} ms, {switch.failed:>4} failed, "
+            f"longest request {switch.longest * 1e3:>8,.1f} ms")
+
+
+def measure_switching(rounds, by_the_book):
+    say(f"== Rollbacks at 200 requests a second ({rounds} rounds)")
+    measured = {}
+    before = (rounds + 1) // 2
+    for number in range(1, before + 1):
+        one_round(number, rounds, measured)
+    if by_the_book:
+        say(f"  the specification's commands, on {rounds} hosts at once: they mostly sleep ...")
+        measured["specification"] = together(lambda *_: switching.script("by-the-book.sh"), rounds)
+    for number in range(before + 1, rounds + 1):
+        one_round(number, rounds, measured)
+    return measured
+
+
+def show_switching(measured):
+    say()
+    say(f"{'min / median / max':<20} {'decision to first answer, ms':>34} {'requests failed':>22} {'longest request, ms':>30} {'lost':>5}")
+    for name, switches in measured.items():
+        say(f"{name:<20} {spread([one.to_answer for one in switches]):>34} {spread([one.failed for one in switches], 0, 1):>22} "
+            f"{spread([one.longest for one in switches]):>30} {max(one.lost for one in switches):>5}")
+    for name in ("ours", "ours, slow start"):
+        say(f"\nThe longest request, {name}, ms:")
+        for part in measured[name][0].parts:
+            say(f"  {part:<28} {spread([one.parts[part] for one in measured[name]])}")
+    say("\nOur steps, ms (the controller's own share is all of it up to restore_traffic, without the drain and systemd's two jobs):")
+    for key in measured["ours"][0].steps:
+        say(f"  {key:<28} {spread([one.steps[key] for one in measured['ours']], 2)}")
+
+
+def keep_switching(measured, figures):
+    us, slow, shell = measured["ours"], measured["ours, slow start"], measured["shell"]
+
+    def ratio(key, others):
+        values = [other.to_answer / one.to_answer for one, other in zip(us, others)]
+        figures.put(key, values, median(one.to_answer for one in others) / median(one.to_answer for one in us))
+
+    if "specification" in measured:
+        ratio("rollback_vs_spec", measured["specification"])
+    ratio("rollback_vs_shell", shell)
+    figures.put("rollback_failed_requests", [one.failed for one in us])
+    figures.put("rollback_failed_requests_slow_start", [one.failed for one in slow])
+    figures.put("rollback_worst_request_ms", [one.parts["beyond"] * 1e3 for one in us])
+    figures.put("rollback_lost_writes", [one.lost for one in us + slow])
+    figures.put("rollback_own_ms", [one.own * 1e3 for one in us])
+
+
+# ---- the rest ----
+
+
+def measure_idling(count, length, figures):
+    say(f"== Idle at 1 s sampling: {count} hosts, {length} s")
+    idles = together(lambda number, of: idling.idle(number, of, length), count)
+    for key in ("cpu_s_per_hour", "rss_kib", "rss_anon_kib", "children"):
+        figures.put(f"idle_{key}", [getattr(one, key) for one in idles])
+
+
+def measure_detecting(count, on_defaults, figures):
+    say(f"== A unit that fails: {count} times")
+    figures.put("detect_unit_failed_s", [detecting.unit_failed(number, count) for number in range(count)])
+    say(f"== A total outage: {count} hosts, {' and '.join(detecting.OUTAGES)}")
+    figures.put("detect_outage_s", together(detecting.outage, count))
+    if on_defaults:
+        say(f"== 5 % errors on the defaults: {count} hosts, each at another moment of the interval (about 3 minutes)")
+        figures.put("detect_errors_s", together(detecting.errors, count))
+
+
+def run(options):
+    rounds, quick = options.rounds or (3 if options.quick else 5), options.quick
+    figures = Figures()
+    began = time.monotonic()
+    say(f"This takes about {max(1, round((rounds * 20 + (75 if quick else 400)) / 60))} minutes; it is stopped after {LIMIT_S // 60}. "
+        "Everything happens on throw-away hosts.")
+    busy = busy_percent()
+    if busy > 10:
+        say(f"NOTE: other programs use {busy:.0f} % of this machine: short times will be too long.")
+    measured = measure_switching(rounds, not quick)
+    measure_idling(rounds if quick else max(rounds, 5), 20 if quick else idling.SECONDS, figures)
+    measure_detecting(rounds if quick else max(rounds, 5), not quick, figures)
+    keep_switching(measured, figures)
+    show_switching(measured)
+    say()
+    say(figures.table())
+    figures.write(RESULT)
+    say(f"\nWritten: {RESULT.relative_to(HERE.parent)}. It took {(time.monotonic() - began) / 60:.1f} minutes.")
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions; neither the specification's commands nor 5 %% errors on the defaults")
+    parser.add_argument("--rounds", type=int, choices=range(1, 51), metavar="N", help="repetitions (5; with --quick 3)")
+    return parser.parse_args(arguments)
+
+
+def stop(number, _):
+    raise KeyboardInterrupt(f"stopped after {LIMIT_S // 60} minutes" if number == signal.SIGALRM else "stopped")
+
+
+def main():
+    options = parse(sys.argv[1:])
+    reason = why_not()
+    if reason:
+        print(f"bench: {reason}", file=sys.stderr)
+        return EX_NOPERM
+    for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    signal.alarm(LIMIT_S)
+    try:
+        run(options)
+    except KeyboardInterrupt as why:
+        print(f"bench: {why or 'stopped'}", file=sys.stderr)
+        return EX_INTERRUPTED
+    except Exception as error:  # what could not be measured is this program's only failure
+        print(f"bench: could not measure: {type(error).__name__}: {error}", file=sys.stderr)
+        return EX_SOFTWARE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""From the decision to the old release's first healthy answer: ours, the specification's commands, the shortest script."""
+
+import time
+from dataclasses import dataclass, field
+
+import stage
+from stage import BAD, CONTROLLER, GOOD, HERE, Stage, seconds, step
+
+SLOW_START = {"slow_start_ms": 2000}
+AFTERMATH = 1.0  # the load goes on that long, so that what waited is answered and the ledger complete
+
+
+@dataclass
+class Switch:
+    """One rollback. Seconds."""
+
+    to_answer: float  # decision to the old release's first healthy answer through the balancer
+    failed: int
+    lost: int
+    longest: float  # of the client's requests, from the decision on
+    parts: dict = field(default_factory=dict)  # what a request had to wait for, and the rest
+    own: float | None = None
+    steps: dict = field(default_factory=dict)
+
+
+def judge(on, ledger, decision, ended):
+    stop, start = on.job_seconds()
+    longest = ledger.longest(decision, ended + AFTERMATH)
+    in_flight = ledger.longest_in_flight(decision)
+    parts = {"longest request": longest, "in flight at the decision": in_flight, "stop job": stop, "start job": start,
+             "beyond": longest - in_flight - stop - start}
+    return Switch(ledger.first_answer(GOOD, decision) - decision, ledger.failed_by_rollback(decision), ledger.lost_writes, longest, parts)
+
+
+def begin(name, slow):
+    # five percent errors, as long as nobody has decided anything on them
+    on = Stage(name, good=SLOW_START if slow else None, bad={"error_every": 20})
+    try:
+        on.begin_load()
+        on.deploy_bad()
+    except BaseException:
+        on.__exit__(None, None, None)
+        raise
+    return on
+
+
+def ours(slow=False):
+    with begin("ours", slow) as on:
+        on.site.roll_back("measuring")
+        time.sleep(AFTERMATH)
+        ledger = on.end_load()
+        run = on.site.runs()[0]
+        if (run["kind"], run["outcome"], run["from"], run["to"]) != ("rollback", "succeeded", BAD, GOOD):
+            raise stage.HostError(f"the rollback did not succeed: {run}")
+        # `created` is told in whole ms, rounded down: up to 1 ms is added to our time. Durations are told in microseconds.
+        switch = judge(on, ledger, seconds(run["created"]), seconds(run["ended"]))
+        switch.steps = {one["key"]: one["duration_ms"] / 1e3 for one in run["steps"]}
+        restored = run["duration_ms"] / 1e3 - switch.steps["resume_deployments"]
+        waited = switch.steps["drain_traffic"] + switch.parts["stop job"] + switch.parts["start job"]
+        switch.own = restored - waited
+        return switch
+
+
+def script(name, slow=False):
+    """A shell script, typed on a host where no controller is in the way."""
+    with begin(name.removesuffix(".sh"), slow) as on:
+        on.host.systemctl("stop", CONTROLLER)
+        time.sleep(0.5)
+        decision = int(on.host.output(["sh", str(HERE / name)], timeout=180).split()[0]) / 1e6
+        ended = time.time()
+        time.sleep(AFTERMATH)
+        return judge(on, on.end_load(), decision, ended)

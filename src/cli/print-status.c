@@ -1,0 +1,276 @@
+/* `status` for people: a headline, one line for each thing that matters, and what to do when something is off. */
+#include "cli/pick.h"
+#include "cli/print.h"
+#include "cli/quantity.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define LABEL_WIDTH 13
+#define WORD_WIDTH 10
+
+static Tone tone_of(const char *word) {
+        static const char *const good[] = {"active", "healthy", "flowing", "ready", "good", "watching", "passed", "succeeded"};
+        static const char *const bad[] = {"failed", "unhealthy", "not ready", "degraded", "HOLDING", "inactive", "drained"};
+        for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+                if (strcmp(word, good[i]) == 0)
+                        return TONE_GOOD;
+        for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+                if (strcmp(word, bad[i]) == 0)
+                        return TONE_BAD;
+        return TONE_DOUBT;
+}
+
+/* "  Health       healthy    since ..." */
+static void row(const Terminal *out, const char *label, const char *word, const char *format, ...) __attribute__((format(printf, 4, 5)));
+static void row(const Terminal *out, const char *label, const char *word, const char *format, ...) {
+        char text[1024];
+        va_list args;
+        va_start(args, format);
+        vsnprintf(text, sizeof text, format, args);
+        va_end(args);
+        fprintf(out->file, "  %-*s", LABEL_WIDTH, label);
+        if (strlen(word) < WORD_WIDTH)
+                terminal_text(out, tone_of(word), word, text[0] ? WORD_WIDTH : 0, text[0] != '\0');
+        else {
+                terminal_text(out, tone_of(word), word, 0, false);
+                fputs("  ", out->file);
+        }
+        fputs(text[0] ? " " : "", out->file);
+        terminal_text(out, TONE_PLAIN, text, 0, false);
+        fputc('\n', out->file);
+}
+
+/* ---- the headline ---- */
+
+static void headline_of_run(const Terminal *out, const json_t *run) {
+        size_t total = json_array_size(pick(run, "steps"));
+        const json_t *steps = pick(run, "steps"), *step, *current = NULL;
+        size_t index;
+        json_array_foreach((json_t *)steps, index, step)
+                if (!pick_is(step, "state", "pending"))
+                        current = step;
+        terminal_say(out, TONE_DOUBT, "%s %s -> %s: step %" PRId64 " of %zu, %s.", pick_is(run, "kind", "rollback") ? "Rolling back" : "Deploying",
+                     pick_text(run, "from"), pick_text(run, "to"), pick_int(current, "step", 0), total > 0 ? total - 1 : 0,
+                     pick_is(run, "phase", "recovery") ? "the original is being put back" : pick_text(current, "title"));
+}
+
+static void headline(const Terminal *out, const json_t *status) {
+        const char *version = pick_text(status, "version"), *health = pick_text(status, "health.state");
+        const json_t *run = pick(status, "run"), *last = pick(status, "last_run");
+        if (run)
+                headline_of_run(out, run);
+        else if (pick_is(last, "phase", "holding"))
+                terminal_say(out, TONE_BAD, "HOLDING: a person is needed. %s", pick_text(last, "failure"));
+        else if (version[0] == '\0')
+                terminal_say(out, TONE_BAD, "Which release is live is not known: %s", pick_text(status, "version_problem"));
+        else if (strcmp(health, "unhealthy") == 0)
+                terminal_say(out, TONE_BAD, "%s is live, but UNHEALTHY.", version);
+        else if (pick_is(status, "traffic.state", "drained"))
+                terminal_say(out, TONE_BAD, "%s is live, but traffic is DRAINED.", version);
+        else if (strcmp(health, "healthy") == 0)
+                terminal_say(out, TONE_GOOD, "%s is live and healthy.", version);
+        else
+                terminal_say(out, TONE_DOUBT, "%s is live; its health is unknown.", version);
+        fputs("\n\n", out->file);
+}
+
+/* ---- the rows ---- */
+
+static void service_row(const Terminal *out, const json_t *status) {
+        const char *detail = pick_text(status, "units.detail");
+        char names[256] = "";
+        const json_t *list = pick(status, "units.names"), *name;
+        size_t index;
+        json_array_foreach((json_t *)list, index, name)
+                snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", index ? ", " : "", json_string_value(name));
+        row(out, "Service", pick_text(status, "units.state"), "%s", detail[0] ? detail : names);
+}
+
+static void health_row(const Terminal *out, const json_t *status) {
+        char since[QUANTITY_MAX];
+        const char *detail = pick_text(status, "health.detail"), *state = pick_text(status, "health.state");
+        bool timed = pick(status, "health.since") != NULL;
+        quantity_time(pick(status, "health.since"), since, sizeof since);
+        row(out, "Health", state, "%s%s%s%s", timed ? "since " : "", timed ? since : pick_text(status, "health.url"),
+            detail[0] && strcmp(state, "healthy") != 0 ? ": " : "", strcmp(state, "healthy") != 0 ? detail : "");
+}
+
+static void traffic_row(const Terminal *out, const json_t *status) {
+        char text[256] = "";
+        int64_t in_flight = pick_int(status, "traffic.in_flight", -1), parked = pick_int(status, "traffic.parked", -1);
+        const json_t *gate = pick(status, "traffic.gate");
+        if (in_flight >= 0)
+                snprintf(text, sizeof text, "%" PRId64 " in flight", in_flight);
+        if (parked > 0)
+                snprintf(text + strlen(text), sizeof text - strlen(text), ", %" PRId64 " parked", parked);
+        if (json_is_boolean(gate))
+                snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", text[0] ? "; " : "",
+                         json_is_true(gate) ? "parking gate" : "no parking gate: a switch refuses requests");
+        if (pick_text(status, "traffic.by")[0])
+                snprintf(text + strlen(text), sizeof text - strlen(text), "; by %s", pick_text(status, "traffic.by"));
+        row(out, "Traffic", pick_text(status, "traffic.state"), "%s", text[0] ? text : pick_text(status, "traffic.detail"));
+}
+
+static void metrics_row(const Terminal *out, const json_t *status) {
+        const json_t *sample = pick(status, "metrics.sample");
+        char errors[QUANTITY_MAX], p99[QUANTITY_MAX], success[QUANTITY_MAX];
+        double age = 0;
+        if (!sample || !pick_true(sample, "measured")) {
+                const char *detail = pick_text(status, "metrics.detail"), *note = pick_text(sample, "note");
+                row(out, "Metrics", "unknown", "%s", note[0] ? note : detail[0] ? detail : "no sample yet");
+                return;
+        }
+        pick_number(sample, "age_s", &age);
+        row(out, "Metrics", pick_text(sample, "state"), "errors %s, p99 %s, success %s", quantity_percent(pick(sample, "error_rate_percent"), errors, sizeof errors),
+            quantity_ms(pick(sample, "latency_p99_ms"), p99, sizeof p99), quantity_percent(pick(sample, "success_rate_percent"), success, sizeof success));
+        fprintf(out->file, "  %-*s%-*s %" PRId64 " requests, measured %.0f s ago%s%s\n", LABEL_WIDTH, "", WORD_WIDTH, "", pick_int(sample, "requests", 0), age,
+                pick_text(sample, "note")[0] ? "; " : "", pick_text(sample, "note"));
+}
+
+static void window_row(const Terminal *out, const json_t *status) {
+        const json_t *window = pick(status, "window");
+        int64_t degraded = pick_int(window, "degraded", 0), needed = pick_int(window, "needed", 0), unknown = pick_int(window, "unknown", 0);
+        if (!window)
+                return;
+        char word[32], more[64] = "";
+        snprintf(word, sizeof word, "%" PRId64 " of %" PRId64, degraded, pick_int(window, "expected", 0));
+        if (unknown > 0)
+                snprintf(more, sizeof more, "; %" PRId64 " unknown", unknown);
+        fprintf(out->file, "  %-*s", LABEL_WIDTH, "Window");
+        terminal_text(out, degraded == 0 ? TONE_GOOD : degraded >= needed ? TONE_BAD : TONE_DOUBT, word, WORD_WIDTH, true);
+        fprintf(out->file, " samples degraded, %" PRId64 " needed for a rollback%s\n", needed, more);
+}
+
+static void deployment_row(const Terminal *out, const json_t *status) {
+        const json_t *deployment = pick(status, "deployment");
+        char at[QUANTITY_MAX], until[QUANTITY_MAX];
+        if (!deployment)
+                return;
+        quantity_time(pick(deployment, "at"), at, sizeof at);
+        quantity_time(pick(deployment, "armed_until"), until, sizeof until);
+        row(out, "Release", pick_text(deployment, "state"), "%s, %s %s", pick_text(deployment, "version"),
+            pick_true(deployment, "observed") ? "found in place" : "deployed", at);
+        bool armed = pick_true(deployment, "armed");
+        row(out, "Automatic", armed ? "armed" : "not armed", armed && pick(deployment, "armed_until") ? "until %s; %" PRId64 " of %" PRId64 " rollbacks used today" : "%s%" PRId64 " of %" PRId64 " rollbacks used today",
+            armed && pick(deployment, "armed_until") ? until : "", pick_int(status, "rollbacks_today", 0), pick_int(status, "rollbacks_per_day", 0));
+}
+
+static void target_row(const Terminal *out, const json_t *status) {
+        const json_t *target = pick(status, "target"), *ready = pick(target, "ready");
+        if (!target) {
+                row(out, "Roll back to", "nothing", "there is no earlier release");
+                return;
+        }
+        row(out, "Roll back to", json_is_true(ready) ? "ready" : json_is_false(ready) ? "not ready" : "unknown", "%s (%s)%s%s", pick_text(target, "version"),
+            pick_text(target, "state"), !json_is_true(ready) && pick_text(target, "detail")[0] ? ": " : "",
+            json_is_true(ready) ? "" : pick_text(target, "detail"));
+}
+
+static void last_run_row(const Terminal *out, const json_t *status) {
+        const json_t *run = pick(status, "last_run");
+        char ended[QUANTITY_MAX], took[QUANTITY_MAX];
+        if (!run)
+                return;
+        row(out, "Last run", pick_text(run, "outcome"), "%" PRId64 ": %s %s %s -> %s", pick_int(run, "id", 0), pick_text(run, "mode"), pick_text(run, "kind"),
+            pick_text(run, "from"), pick_text(run, "to"));
+        fprintf(out->file, "  %-*s%-*s ended %s after %s%s%s\n", LABEL_WIDTH, "", WORD_WIDTH, "", quantity_time(pick(run, "ended"), ended, sizeof ended),
+                quantity_seconds(pick(run, "duration_ms"), took, sizeof took), pick_text(run, "validation")[0] ? ", validation " : "",
+                pick_text(run, "validation"));
+        fprintf(out->file, "  %-*s%-*s ", LABEL_WIDTH, "", WORD_WIDTH, "");
+        terminal_say(out, TONE_PLAIN, "reason: %s", pick_text(run, "reason"));
+        fputc('\n', out->file);
+}
+
+static void controller_row(const Terminal *out, const json_t *status) {
+        char since[QUANTITY_MAX];
+        quantity_time(pick(status, "controller.since"), since, sizeof since);
+        if (pick_is(status, "controller.state", "breakglass"))
+                row(out, "Controller", "absent", "none answers; this was found out without it");
+        else
+                row(out, "Controller", pick_text(status, "controller.state"), "pid %" PRId64 ", since %s, version %s", pick_int(status, "controller.pid", 0), since,
+                    pick_text(status, "controller.version"));
+}
+
+/* ---- what is off ---- */
+
+static void print_alerts(const Terminal *out, const json_t *status) {
+        const json_t *alerts = pick(status, "alerts"), *alert;
+        size_t index;
+        char since[QUANTITY_MAX];
+        if (json_array_size(alerts) > 0)
+                fprintf(out->file, "\nAlerts\n");
+        json_array_foreach((json_t *)alerts, index, alert) {
+                fprintf(out->file, "  %s  ", quantity_time(pick(alert, "since"), since, sizeof since));
+                terminal_say(out, TONE_BAD, "%s: %s", pick_text(alert, "source"), pick_text(alert, "message"));
+                fputc('\n', out->file);
+        }
+}
+
+static bool is_held(const json_t *status) {
+        return !pick(status, "run") && pick_is(status, "last_run.phase", "holding");
+}
+static bool is_paused(const json_t *status) {
+        return pick_true(status, "deployments.paused") && !pick(status, "run");
+}
+static bool is_drained(const json_t *status) {
+        return pick_is(status, "traffic.state", "drained") && !pick(status, "run");
+}
+static bool has_no_target(const json_t *status) {
+        return !pick(status, "target");
+}
+static bool is_not_ready(const json_t *status) {
+        return json_is_false(pick(status, "target.ready"));
+}
+static bool is_unwell(const json_t *status) {
+        return !pick(status, "run") && (pick_is(status, "health.state", "unhealthy") || pick_is(status, "units.state", "failed"));
+}
+static bool is_blind(const json_t *status) {
+        return !pick_is(status, "metrics.source", "none") && json_is_false(pick(status, "metrics.connected"));
+}
+static bool is_absent(const json_t *status) {
+        return pick_is(status, "controller.state", "breakglass");
+}
+
+static const struct {
+        bool (*applies)(const json_t *status);
+        const char *advice;
+} hints[] = {
+        {is_held, "A run holds: mend what the headline names, then: auto-rollback emergency \"recovery\""},
+        {is_absent, "Start the controller: systemctl start novacron-auto-rollback"},
+        {is_unwell, "The service is not well. To go back at once: auto-rollback emergency \"REASON\""},
+        {is_drained, "Traffic is drained and no run is under way: restore it in the balancer, or begin a run."},
+        {is_paused, "Deployments are paused. To allow them: auto-rollback resume"},
+        {has_no_target, "There is nothing to roll back to. Releases on this machine are taken in by: auto-rollback adopt"},
+        {is_not_ready, "The rollback target could not be started now: mend what is named beside it."},
+        {is_blind, "The metrics source is not heard: nothing is decided on samples until it is."},
+};
+
+static void print_hints(const Terminal *out, const json_t *status) {
+        bool begun = false;
+        for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++) {
+                if (!hints[i].applies(status))
+                        continue;
+                fprintf(out->file, "%s  %s\n", begun ? "" : "\nWhat to do\n", hints[i].advice);
+                begun = true;
+        }
+}
+
+void print_status(const Terminal *out, const json_t *status) {
+        headline(out, status);
+        service_row(out, status);
+        health_row(out, status);
+        traffic_row(out, status);
+        metrics_row(out, status);
+        window_row(out, status);
+        deployment_row(out, status);
+        target_row(out, status);
+        if (pick_true(status, "deployments.paused"))
+                row(out, "Deployments", "paused", "by %s%s%s", pick_text(status, "deployments.by"), pick_text(status, "deployments.why")[0] ? ": " : "",
+                    pick_text(status, "deployments.why"));
+        last_run_row(out, status);
+        controller_row(out, status);
+        print_alerts(out, status);
+        print_hints(out, status);
+}
