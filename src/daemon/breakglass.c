@@ -57,15 +57,19 @@ static void leave_no_trace(const Config *config) {
                 log_warn("%s", error_text(&error));
 }
 
+static int not_allowed(Problem *problem, const Error *error) {
+        return problem_set(problem, 403, EXIT_PERMISSION, "Not allowed",
+                           "%s. No controller answers, and doing it without one needs root or the service's user: type the same line with sudo",
+                           error_text(error));
+}
+
 static int open_glass(BreakGlass *glass, ControllerRole role, Problem *problem) {
         Error error = {0};
         int r = sd_event_new(&glass->event);
         if (r >= 0)
                 r = controller_new(glass->event, glass->config, role, &glass->controller, &error);
         if (r == -EACCES || r == -EPERM)
-                return problem_set(problem, 403, EXIT_PERMISSION, "Not allowed",
-                                   "%s. No controller answers, and doing it without one needs root or the service's user: type the same line with sudo",
-                                   error_text(&error));
+                return not_allowed(problem, &error);
         if (r < 0)
                 return problem_set(problem, 503, EXIT_UNAVAILABLE, "Break glass failed", "%s", error.code ? error_text(&error) : strerror(-r));
         leave_no_trace(glass->config); /* already now: this process may be killed, too */
@@ -191,6 +195,8 @@ static int finish_what_was_open(BreakGlass *glass, bool emergency, Problem *prob
                         return busy(problem, &holder, &error);
                 if (r == -EBUSY && wait_or_kill(glass, &holder, &error) >= 0)
                         continue;
+                if (r == -EACCES || r == -EPERM)
+                        return not_allowed(problem, &error);
                 return problem_set(problem, 503, EXIT_UNAVAILABLE, "The open run can't be taken over", "%s", error_text(&error));
         }
 }

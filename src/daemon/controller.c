@@ -1,13 +1,8 @@
 #include "daemon/controller.h"
 
-#include "api/problem.h"
 #include "api/wire.h"
 #include "base/clock.h"
-#include "base/exit-codes.h"
 #include "base/log.h"
-#include "core/names.h"
-#include "core/steps.h"
-#include "daemon/holds.h"
 #include "store/sidefile.h"
 
 #include <errno.h>
@@ -38,69 +33,15 @@ void controller_tell_run(Controller *controller, const Run *run) {
 
 /* ---- the runner's hooks ---- */
 
-static void log_step(const Run *run, StepId id, const StepRecord *record, bool recovery) {
-        char number[24];
-        snprintf(number, sizeof number, "%lld", (long long)run->id);
-        const LogField fields[] = {{"run", number}, {"phase", run_phase_name(run->phase)}, {"step", step_key(id)}, {NULL, NULL}};
-        const char *title = step_title(id, run->plan.kind, recovery);
-        double budget_s = (double)run->plan.steps[id].budget_us / (double)USEC_PER_SEC;
-        double took_s = (double)(record->ended_wall - record->started_wall) / (double)USEC_PER_SEC;
-        if (record->state == STEP_ACTING && record->attempt > 1) /* the detail is still that of the attempt before */
-                log_event(LEVEL_WARN, fields, "step %d/8 %s: attempt %u begins, the last one failed: %s", (int)id, title, record->attempt,
-                          record->detail);
-        else if (record->state == STEP_ACTING)
-                log_event(LEVEL_INFO, fields, "step %d/8 %s: begins (budget %g s)", (int)id, title, budget_s);
-        else if (record->state == STEP_SKIPPED)
-                log_event(LEVEL_DEBUG, fields, "step %d/8 %s: skipped: %s", (int)id, title, record->detail);
-        else
-                log_event(record->state == STEP_DONE ? LEVEL_INFO : LEVEL_WARN, fields, "step %d/8 %s: %s in %.3f s%s%s", (int)id, title,
-                          step_state_name(record->state), took_s, record->detail[0] ? ": " : "", record->detail);
-}
-
-/* A run that somebody else began: what it has done is in its log already. */
-static void note_taken_over(Controller *controller, const Run *run) {
-        for (unsigned id = 0; id < STEP_COUNT; id++) {
-                controller->logged[0][id] = (struct LoggedStep){run->steps[id].state, run->steps[id].attempt};
-                controller->logged[1][id] = (struct LoggedStep){run->recovery[id].state, run->recovery[id].attempt};
-        }
-        log_info("run %lld: taken over from a process that died: %s %s from %s to %s", (long long)run->id, run_mode_name(run->plan.mode),
-                 run_kind_name(run->plan.kind), run->plan.from[0] ? run->plan.from : "nothing", run->plan.to);
-}
-
-/* What has changed since it was last logged: results before the next intent, as they share an append. */
-static void log_steps(const Run *run, const StepRecord *records, struct LoggedStep *logged, bool recovery) {
-        for (int acting = 0; acting <= 1; acting++)
-                for (unsigned id = 0; id < STEP_COUNT; id++) {
-                        const StepRecord *record = &records[id];
-                        if ((record->state == STEP_ACTING) != acting
-                            || (record->state == logged[id].state && record->attempt == logged[id].attempt))
-                                continue;
-                        logged[id] = (struct LoggedStep){record->state, record->attempt};
-                        log_step(run, (StepId)id, record, recovery);
-                }
-}
-
-static void log_progress(Controller *controller, const Run *run) {
-        if (controller->logged_run != run->id) {
-                memset(controller->logged, 0, sizeof controller->logged);
-                controller->logged_run = run->id;
-                log_info("run %lld: %s %s from %s to %s, by %s: %s", (long long)run->id, run_mode_name(run->plan.mode),
-                         run_kind_name(run->plan.kind), run->plan.from[0] ? run->plan.from : "nothing", run->plan.to, run->initiator,
-                         run->reason);
-        }
-        log_steps(run, run->steps, controller->logged[0], false);
-        log_steps(run, run->recovery, controller->logged[1], true);
-}
-
 static void on_recovering(void *userdata, const Run *run) {
         Controller *controller = userdata;
-        controller->logged_run = run->id;
-        note_taken_over(controller, run);
+        run_log_taken_over(&controller->run_log, run);
 }
 
 static void on_run_changed(void *userdata, const Run *run) {
-        log_progress(userdata, run);
-        controller_tell_run(userdata, run);
+        Controller *controller = userdata;
+        run_log_progress(&controller->run_log, run);
+        controller_tell_run(controller, run);
 }
 
 static void on_run_finished(void *userdata, const Run *run) {
@@ -248,129 +189,6 @@ int controller_watch(Controller *controller, Error *error) {
         alert_set(controller, "metrics", error_text(&metrics_error));
         return sd_event_add_time_relative(controller->event, NULL, CLOCK_BOOTTIME, (uint64_t)METRICS_AGAIN_US, 0, on_metrics_again,
                                           controller);
-}
-
-/* ---- beginning runs ---- */
-
-int controller_unusable(const Controller *controller, Problem *problem) {
-        if (controller->journal)
-                return 0;
-        return problem_set(problem, 503, EXIT_IO, "Journal unusable",
-                           "%s. Only an emergency rollback can be done without it: auto-rollback emergency REASON",
-                           error_text(&controller->journal_error));
-}
-
-static int refuse_busy(Problem *problem, const LockHolder *holder, const Error *error) {
-        char time[CLOCK_TEXT_MAX];
-        problem_set(problem, 409, EXIT_TRY_LATER, "Another run is under way", "%s", error_text(error));
-        if (holder->known)
-                problem_add(problem, "holder",
-                            json_pack("{s:i, s:s, s:s, s:s}", "pid", (int)holder->pid, "since",
-                                      clock_format_rfc3339(holder->since_wall, time, sizeof time), "why", holder->why, "progress",
-                                      holder->progress));
-        return -1;
-}
-
-static int refuse_own_run(Problem *problem, const Run *run) {
-        char time[CLOCK_TEXT_MAX];
-        clock_format_rfc3339(run->created_wall, time, sizeof time);
-        problem_set(problem, 409, EXIT_TRY_LATER, "Another run is under way",
-                    "run %lld (%s %s to %s) holds the lock since %s, begun by %s: %s", (long long)run->id, run_mode_name(run->plan.mode),
-                    run_kind_name(run->plan.kind), run->plan.to, time, run->initiator, run->reason);
-        problem_add(problem, "holder",
-                    json_pack("{s:i, s:s, s:s, s:I}", "pid", (int)getpid(), "since", time, "why", run->reason, "run", (json_int_t)run->id));
-        return -1;
-}
-
-/* Which symptoms were there before: a rollback would not help against them. */
-static void note_symptoms(Controller *controller) {
-        Verdict verdict;
-        char reason[REASON_MAX];
-        controller->symptoms_at_begin = 0;
-        if (!controller->watcher)
-                return;
-        watcher_verdict(controller->watcher, &verdict);
-        controller->symptoms_at_begin = verdict.triggered ? verdict.triggers : 0;
-        if (watcher_service_failed(controller->watcher, reason, sizeof reason))
-                controller->symptoms_at_begin |= TRIGGER_SERVICE_FAILED;
-        if (watcher_outage(controller->watcher, reason, sizeof reason))
-                controller->symptoms_at_begin |= TRIGGER_OUTAGE;
-}
-
-static int choose_target(Controller *controller, const RunWish *wish, char ret_to[VERSION_MAX], Problem *problem) {
-        Release target;
-        TargetDoubt doubt;
-        Error error = {0};
-        if (wish->kind == RUN_DEPLOYMENT) {
-                snprintf(ret_to, VERSION_MAX, "%s", wish->to);
-                return 0;
-        }
-        int r = catalog_target(controller, wish->mode, wish->to, &target, &doubt, &error);
-        if (r < 0)
-                return problem_set(problem, 409, EXIT_REFUSED, "No target", "%s", error_text(&error));
-        memcpy(ret_to, target.version, VERSION_MAX);
-        return 0;
-}
-
-static int check_wish(Controller *controller, const RunWish *wish, Problem *problem) {
-        Hold hold;
-        Error error = {0};
-        const Run *run = runner_run(controller->runner);
-        if (run)
-                return refuse_own_run(problem, run);
-        if (wish->mode != MODE_EMERGENCY && controller_unusable(controller, problem) < 0)
-                return -1;
-        if (release_store_current(controller->world->releases, controller->version, &error) < 0) {
-                controller->version[0] = '\0';
-                controller->version_error = error;
-                if (error.code != -ENOENT || wish->kind == RUN_ROLLBACK || controller->deployment_known) /* only the first one needs none */
-                        return problem_set(problem, 409, EXIT_REFUSED, "The live release is not known", "%s", error_text(&error));
-        }
-        if (wish->expect_from && wish->expect_from[0] && strcmp(wish->expect_from, controller->version) != 0)
-                return problem_set(problem, 409, EXIT_REFUSED, "The live release has changed", "%s is current, not %s as when this was planned",
-                                   controller->version[0] ? controller->version : "nothing", wish->expect_from);
-        if (wish->kind != RUN_DEPLOYMENT)
-                return 0;
-        if (hold_read(controller->journal, HOLD_DEPLOYMENTS, &hold, &error) >= 0 && hold.held)
-                return problem_set(problem, 409, EXIT_TRY_LATER, "Deployments are paused",
-                                   "deployments are paused by %s (%s); when that is settled: auto-rollback resume", hold.by, hold.why);
-        return 0;
-}
-
-int controller_begin(Controller *controller, const RunWish *wish, Problem *problem) {
-        char to[VERSION_MAX], from[VERSION_MAX];
-        LockHolder holder = {0};
-        Error error = {0};
-        if (check_wish(controller, wish, problem) < 0 || choose_target(controller, wish, to, problem) < 0)
-                return -1;
-        memcpy(from, controller->version, sizeof from);
-        note_symptoms(controller);
-        const RunnerRequest request = {
-                .plan = {.kind = wish->kind,
-                         .mode = wish->mode,
-                         .from = from,
-                         .to = to,
-                         .budgets_us = controller->config->budgets_us,
-                         .emergency_drain_us = controller->config->emergency_drain_us},
-                .reason = wish->reason,
-                .initiator = wish->initiator,
-                .decision_id = wish->decision_id,
-        };
-        if (controller->watcher)
-                watcher_suspend(controller->watcher);
-        controller->validating.op = op_cancel(controller->validating.op);
-        controller->validating.run_id = 0;
-        controller->readiness.op = op_cancel(controller->readiness.op);
-        int r = runner_begin(controller->runner, &request, &holder, &error);
-        if (r >= 0)
-                return 0;
-        if (controller->watcher)
-                watcher_resume(controller->watcher);
-        if (r == -EBUSY)
-                return refuse_busy(problem, &holder, &error);
-        if (r == -EINVAL || r == -EALREADY)
-                return problem_set(problem, 409, EXIT_REFUSED, "Not possible", "%s", error_text(&error));
-        return problem_set(problem, 503, EXIT_IO, "The run could not be begun", "%s", error_text(&error));
 }
 
 int controller_recover(Controller *controller, LockHolder *ret_holder, Error *error) {

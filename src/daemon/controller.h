@@ -1,7 +1,8 @@
 /* Controller: what the daemon and break glass share. It owns the world, the journal and the runner, turns what the watcher sees into
  * decisions, decisions into runs, and a run's end into what follows from it. Its parts, one file each:
- *   controller.c  life, and beginning runs          deciding.c   symptoms -> policy -> decision
- *   aftermath.c   what follows from a run's end     validating.c did the rollback help?
+ *   controller.c  life, and what is told            deciding.c   symptoms -> policy -> decision
+ *   beginning.c   may a run begin?                  aftermath.c  what follows from a run's end
+ *   current.c     what is live, and who changed it  validating.c did the rollback help?
  *   catalog.c     the releases and their states     readiness.c  could the target start right now?
  *   alerts.c      what a person should know         operations.c, status.c  the API's answers */
 #pragma once
@@ -10,6 +11,7 @@
 #include "core/policy.h"
 #include "core/validate.h"
 #include "daemon/prober.h"
+#include "daemon/run-log.h"
 #include "daemon/runner.h"
 #include "daemon/watcher.h"
 #include "store/journal.h"
@@ -63,12 +65,7 @@ typedef struct Controller {
         unsigned decided;         /* what was last decided, so that the same isn't recorded every second; 0: nothing */
         int64_t decided_mono;
 
-        int64_t logged_run; /* which steps of it have been logged: [0] forward, [1] recovery */
-        struct LoggedStep {
-                StepState state;
-                unsigned attempt;
-        } logged[2][STEP_COUNT];
-
+        RunLog run_log;
         Alert alerts[ALERTS_MAX];
         unsigned alert_count;
 

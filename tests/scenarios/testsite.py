@@ -322,7 +322,7 @@ class Site:
 
     def serving(self):
         """Which release answers at the edge; "" for none."""
-        return self.host.output(["curl", "-s", "-m", "2", f"http://127.0.0.1:{EDGE_PORT}/"], check=False).partition(" ")[0]
+        return self.host.output(["curl", "-s", "-m", "8", f"http://127.0.0.1:{EDGE_PORT}/"], check=False).partition(" ")[0]
 
     def controller_pid(self):
         return int(self.host.show(CONTROLLER, "MainPID")["MainPID"])

@@ -1,0 +1,131 @@
+/* Beginning a run: who may, from where to where, and why not. */
+#include "api/problem.h"
+#include "base/clock.h"
+#include "base/exit-codes.h"
+#include "core/names.h"
+#include "daemon/controller.h"
+#include "daemon/holds.h"
+
+#include <errno.h>
+#include <string.h>
+
+int controller_unusable(const Controller *controller, Problem *problem) {
+        if (controller->journal)
+                return 0;
+        return problem_set(problem, 503, EXIT_IO, "Journal unusable",
+                           "%s. Only an emergency rollback can be done without it: auto-rollback emergency REASON",
+                           error_text(&controller->journal_error));
+}
+
+static int refuse_busy(Problem *problem, const LockHolder *holder, const Error *error) {
+        char time[CLOCK_TEXT_MAX];
+        problem_set(problem, 409, EXIT_TRY_LATER, "Another run is under way", "%s", error_text(error));
+        if (holder->known)
+                problem_add(problem, "holder",
+                            json_pack("{s:i, s:s, s:s, s:s}", "pid", (int)holder->pid, "since",
+                                      clock_format_rfc3339(holder->since_wall, time, sizeof time), "why", holder->why, "progress",
+                                      holder->progress));
+        return -1;
+}
+
+static int refuse_own_run(Problem *problem, const Run *run) {
+        char time[CLOCK_TEXT_MAX];
+        clock_format_rfc3339(run->created_wall, time, sizeof time);
+        problem_set(problem, 409, EXIT_TRY_LATER, "Another run is under way",
+                    "run %lld (%s %s to %s) holds the lock since %s, begun by %s: %s", (long long)run->id, run_mode_name(run->plan.mode),
+                    run_kind_name(run->plan.kind), run->plan.to, time, run->initiator, run->reason);
+        problem_add(problem, "holder",
+                    json_pack("{s:i, s:s, s:s, s:I}", "pid", (int)getpid(), "since", time, "why", run->reason, "run", (json_int_t)run->id));
+        return -1;
+}
+
+/* Which symptoms were there before: a rollback would not help against them. */
+static void note_symptoms(Controller *controller) {
+        Verdict verdict;
+        char reason[REASON_MAX];
+        controller->symptoms_at_begin = 0;
+        if (!controller->watcher)
+                return;
+        watcher_verdict(controller->watcher, &verdict);
+        controller->symptoms_at_begin = verdict.triggered ? verdict.triggers : 0;
+        if (watcher_service_failed(controller->watcher, reason, sizeof reason))
+                controller->symptoms_at_begin |= TRIGGER_SERVICE_FAILED;
+        if (watcher_outage(controller->watcher, reason, sizeof reason))
+                controller->symptoms_at_begin |= TRIGGER_OUTAGE;
+}
+
+static int choose_target(Controller *controller, const RunWish *wish, char ret_to[VERSION_MAX], Problem *problem) {
+        Release target;
+        TargetDoubt doubt;
+        Error error = {0};
+        if (wish->kind == RUN_DEPLOYMENT) {
+                snprintf(ret_to, VERSION_MAX, "%s", wish->to);
+                return 0;
+        }
+        int r = catalog_target(controller, wish->mode, wish->to, &target, &doubt, &error);
+        if (r < 0)
+                return problem_set(problem, 409, EXIT_REFUSED, "No target", "%s", error_text(&error));
+        memcpy(ret_to, target.version, VERSION_MAX);
+        return 0;
+}
+
+static int check_wish(Controller *controller, const RunWish *wish, Problem *problem) {
+        Hold hold;
+        Error error = {0};
+        const Run *run = runner_run(controller->runner);
+        if (run)
+                return refuse_own_run(problem, run);
+        if (wish->mode != MODE_EMERGENCY && controller_unusable(controller, problem) < 0)
+                return -1;
+        if (release_store_current(controller->world->releases, controller->version, &error) < 0) {
+                controller->version[0] = '\0';
+                controller->version_error = error;
+                if (error.code != -ENOENT || wish->kind == RUN_ROLLBACK || controller->deployment_known) /* only the first one needs none */
+                        return problem_set(problem, 409, EXIT_REFUSED, "The live release is not known", "%s", error_text(&error));
+        }
+        if (wish->expect_from && wish->expect_from[0] && strcmp(wish->expect_from, controller->version) != 0)
+                return problem_set(problem, 409, EXIT_REFUSED, "The live release has changed", "%s is current, not %s as when this was planned",
+                                   controller->version[0] ? controller->version : "nothing", wish->expect_from);
+        if (wish->kind != RUN_DEPLOYMENT)
+                return 0;
+        if (hold_read(controller->journal, HOLD_DEPLOYMENTS, &hold, &error) >= 0 && hold.held)
+                return problem_set(problem, 409, EXIT_TRY_LATER, "Deployments are paused",
+                                   "deployments are paused by %s (%s); when that is settled: auto-rollback resume", hold.by, hold.why);
+        return 0;
+}
+
+int controller_begin(Controller *controller, const RunWish *wish, Problem *problem) {
+        char to[VERSION_MAX], from[VERSION_MAX];
+        LockHolder holder = {0};
+        Error error = {0};
+        if (check_wish(controller, wish, problem) < 0 || choose_target(controller, wish, to, problem) < 0)
+                return -1;
+        memcpy(from, controller->version, sizeof from);
+        note_symptoms(controller);
+        const RunnerRequest request = {
+                .plan = {.kind = wish->kind,
+                         .mode = wish->mode,
+                         .from = from,
+                         .to = to,
+                         .budgets_us = controller->config->budgets_us,
+                         .emergency_drain_us = controller->config->emergency_drain_us},
+                .reason = wish->reason,
+                .initiator = wish->initiator,
+                .decision_id = wish->decision_id,
+        };
+        if (controller->watcher)
+                watcher_suspend(controller->watcher);
+        controller->validating.op = op_cancel(controller->validating.op);
+        controller->validating.run_id = 0;
+        controller->readiness.op = op_cancel(controller->readiness.op);
+        int r = runner_begin(controller->runner, &request, &holder, &error);
+        if (r >= 0)
+                return 0;
+        if (controller->watcher)
+                watcher_resume(controller->watcher);
+        if (r == -EBUSY)
+                return refuse_busy(problem, &holder, &error);
+        if (r == -EINVAL || r == -EALREADY)
+                return problem_set(problem, 409, EXIT_REFUSED, "Not possible", "%s", error_text(&error));
+        return problem_set(problem, 503, EXIT_IO, "The run could not be begun", "%s", error_text(&error));
+}
