@@ -104,8 +104,10 @@ void print_plan(const Terminal *out, const json_t *plan) {
         const char *from = pick_text(plan, "from"), *state = pick_text(plan, "target_state");
         const json_t *steps = pick(plan, "steps"), *step;
         size_t index;
-        fprintf(out->file, "%s%s%s%s%s\n\n", pick_is(plan, "kind", "rollback") ? "Rollback from " : "Deployment", from[0] ? from : "", from[0] ? " to " : " of ",
-                pick_text(plan, "to"), "");
+        if (pick_is(plan, "kind", "rollback"))
+                terminal_say(out, TONE_STRONG, "Rollback from %s to %s\n\n", from[0] ? from : "nothing", pick_text(plan, "to"));
+        else
+                terminal_say(out, TONE_STRONG, "Deployment of %s in place of %s\n\n", pick_text(plan, "to"), from[0] ? from : "nothing");
         json_array_foreach((json_t *)steps, index, step) {
                 fprintf(out->file, "  %" PRId64 "  ", pick_int(step, "step", 0));
                 terminal_text(out, TONE_PLAIN, pick_text(step, "title"), 26, true);

@@ -145,16 +145,16 @@ static void window_row(const Terminal *out, const json_t *status) {
 
 static void deployment_row(const Terminal *out, const json_t *status) {
         const json_t *deployment = pick(status, "deployment");
-        char at[QUANTITY_MAX], until[QUANTITY_MAX];
+        char at[QUANTITY_MAX], time[QUANTITY_MAX], until[QUANTITY_MAX + 16] = "";
         if (!deployment)
                 return;
-        quantity_time(pick(deployment, "at"), at, sizeof at);
-        quantity_time(pick(deployment, "armed_until"), until, sizeof until);
-        row(out, "Release", pick_text(deployment, "state"), "%s, %s %s", pick_text(deployment, "version"),
-            pick_true(deployment, "observed") ? "found in place" : "deployed", at);
         bool armed = pick_true(deployment, "armed");
-        row(out, "Automatic", armed ? "armed" : "not armed", armed && pick(deployment, "armed_until") ? "until %s; %" PRId64 " of %" PRId64 " rollbacks used today" : "%s%" PRId64 " of %" PRId64 " rollbacks used today",
-            armed && pick(deployment, "armed_until") ? until : "", pick_int(status, "rollbacks_today", 0), pick_int(status, "rollbacks_per_day", 0));
+        if (armed && pick(deployment, "armed_until"))
+                snprintf(until, sizeof until, "until %s; ", quantity_time(pick(deployment, "armed_until"), time, sizeof time));
+        row(out, "Release", pick_text(deployment, "state"), "%s, %s %s", pick_text(deployment, "version"),
+            pick_true(deployment, "observed") ? "found in place" : "deployed", quantity_time(pick(deployment, "at"), at, sizeof at));
+        row(out, "Automatic", armed ? "armed" : "not armed", "%s%" PRId64 " of %" PRId64 " rollbacks used today", until,
+            pick_int(status, "rollbacks_today", 0), pick_int(status, "rollbacks_per_day", 0));
 }
 
 static void target_row(const Terminal *out, const json_t *status) {

@@ -100,11 +100,12 @@ static int open_journal(Controller *controller) {
         return 0;
 }
 
-static void remember_deployment(Controller *controller) {
+void controller_remember_deployment(Controller *controller) {
         Error error = {0};
         Run run;
         if (!controller->journal)
                 return;
+        controller->deployment_is_rollback = false;
         controller->deployment_known = journal_last_deployment(controller->journal, &controller->deployment, &error) == 1;
         if (controller->deployment_known && controller->deployment.run_id > 0
             && journal_run(controller->journal, controller->deployment.run_id, &run, &error) == 1)
@@ -132,7 +133,7 @@ int controller_new(sd_event *event, const Config *config, ControllerRole role, C
                 controller_free(controller);
                 return r;
         }
-        remember_deployment(controller);
+        controller_remember_deployment(controller);
         Error ignored = {0};
         if (release_store_current(controller->world->releases, controller->version, &ignored) < 0)
                 controller->version[0] = '\0'; /* current_look() says what is wrong with it */

@@ -113,6 +113,7 @@ int controller_recover(Controller *controller, LockHolder *ret_holder, Error *er
 
 /* ---- between the parts ---- */
 
+void controller_remember_deployment(Controller *controller); /* the newest, as the journal has it */
 void controller_tell(Controller *controller, const char *type, json_t *event); /* takes over `event` */
 json_t *controller_run_json(Controller *controller, const Run *run); /* with its validation */
 void controller_tell_run(Controller *controller, const Run *run);

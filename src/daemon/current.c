@@ -84,7 +84,12 @@ static void look_at_link(Controller *controller) {
         memcpy(controller->version, version, sizeof controller->version);
         controller->current_seen = true;
         current_watch_units(controller);
-        if (version[0] != '\0' && strcmp(version, before) != 0 && controller->role == ROLE_DAEMON)
+        if (version[0] == '\0' || strcmp(version, before) == 0 || controller->role != ROLE_DAEMON)
+                return;
+        int64_t known_id = controller->deployment.id;
+        controller_remember_deployment(controller);
+        bool by_break_glass = controller->deployment.id > known_id && strcmp(controller->deployment.version, version) == 0;
+        if (!by_break_glass)
                 observe(controller, version, before, before[0] ? "current was changed by somebody else" : "found on this machine");
 }
 

@@ -2,6 +2,7 @@
 #include "api/wire.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/names.h"
 #include "daemon/controller.h"
 #include "daemon/holds.h"
 
@@ -56,8 +57,18 @@ static void record(Controller *controller) {
         Error error = {0};
         if (controller->journal && journal_add_decision(controller->journal, decision, &error) < 0)
                 log_error("the decision could not be journalled: %s", error_text(&error));
-        log_info("decision: %s: %s", decision->kind == DECISION_ROLLBACK ? "roll back" : "manual review", decision->reason);
+        if (decision->kind == DECISION_ROLLBACK)
+                log_info("decision: roll back to %s: %s", decision->target, decision->reason);
         controller_tell(controller, "decision", wire_decision(decision));
+}
+
+/* It would have been rolled back, were it not for the guard: a person has to look. */
+static void ask_for_review(Controller *controller) {
+        const Decision *decision = controller->decision;
+        char message[REASON_MAX];
+        snprintf(message, sizeof message, "manual review of %s: %.280s; not rolled back automatically: %.110s", decision->version,
+                 decision->reason, guard_text(decision->guard));
+        alert_set(controller, "decision", message);
 }
 
 static void roll_back(Controller *controller) {
@@ -124,13 +135,13 @@ static void think(Controller *controller, const Verdict *verdict, const char *un
         if (controller->decision->kind == DECISION_ROLLBACK)
                 roll_back(controller);
         else
-                alert_set(controller, "decision", controller->decision->reason);
+                ask_for_review(controller);
 }
 
 void deciding_look(Controller *controller) {
         char unit_failure[REASON_MAX], outage[REASON_MAX];
         Verdict verdict;
-        if (runner_run(controller->runner) || controller->role != ROLE_DAEMON)
+        if (controller->role != ROLE_DAEMON || runner_run(controller->runner) || runner_elsewhere(controller->runner))
                 return;
         current_look(controller);
         validating_look(controller);

@@ -278,3 +278,9 @@ bool runner_cancel(Runner *runner) {
 const Run *runner_run(const Runner *runner) {
         return runner->under_way ? &runner->run : NULL;
 }
+
+bool runner_elsewhere(const Runner *runner) {
+        LockHolder holder;
+        Error error = {0};
+        return !runner->under_way && lock_holder_read(runner->lock_path, &holder, &error) == 1;
+}

@@ -39,3 +39,6 @@ int runner_recover(Runner *runner, LockHolder *ret_holder, Error *error);
 bool runner_cancel(Runner *runner);
 
 const Run *runner_run(const Runner *runner); /* NULL: none under way */
+
+/* Another process (break glass) has a run under way: what it does to the service is no symptom. */
+bool runner_elsewhere(const Runner *runner);

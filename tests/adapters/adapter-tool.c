@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 static sd_event *event;
 static const TrafficDriver *traffic;
@@ -139,6 +140,12 @@ static int set(Settings *settings, const SettingSpec *specs, char *argument, Err
         return settings_set_list(settings, argument, items, error);
 }
 
+static int serve(void) {
+        tell(json_pack("{ss}", "status", "open"));
+        int r = sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN, on_input, NULL);
+        return r < 0 ? r : sd_event_loop(event);
+}
+
 int main(int argc, char **argv) {
         if (argc < 3)
                 return 64;
@@ -160,18 +167,14 @@ int main(int argc, char **argv) {
         const DriverContext context = {.event = event, .http = http, .warn = warn};
         if (r >= 0)
                 r = traffic ? traffic->open(&context, settings, &driver, &error) : metrics->open(&context, settings, &rules, &driver, &error);
-        if (r < 0) {
+        if (r < 0)
                 tell(json_pack("{ssss}", "status", "refused", "error", error_text(&error)));
-                return 1;
-        }
-        tell(json_pack("{ss}", "status", "open"));
-        r = sd_event_add_io(event, NULL, STDIN_FILENO, 1 /* EPOLLIN */, on_input, NULL);
-        if (r >= 0)
-                r = sd_event_loop(event);
-        op_cancel(op);
-        if (traffic)
-                traffic->close(driver);
         else
+                r = serve();
+        op_cancel(op);
+        if (driver && traffic)
+                traffic->close(driver);
+        if (driver && metrics)
                 metrics->close(driver);
         http_client_free(http);
         settings_free(settings);

@@ -55,6 +55,13 @@ class Tool:
         self.send(command)
         return self.answer()
 
+    def close(self):
+        """Ends it as a program should end: what a sanitizer found is an error."""
+        self.process.stdin.close()
+        code = self.process.wait(20)
+        self.process.stdout.close()
+        assert code == (1 if self.opened["status"] == "refused" else 0)
+
     def kill(self):
         self.process.kill()
         self.process.wait()
@@ -168,14 +175,14 @@ class Balancer:
         return tool
 
     def close(self):
-        for tool in self.tools:
-            tool.kill()
         for process in (self.process, self.service):
             if process:
                 process.send_signal(signal.SIGCONT)
                 end(process)
         if self.process:
             self.log.close()
+        for tool in self.tools:
+            tool.close()
 
 
 def end(process):

@@ -51,7 +51,7 @@ def edge():
     yield edge
     for client in edge.sockets:
         client.close()
-    edge.tool.kill()
+    edge.tool.close()
 
 
 # ---- a stream of lines ----
@@ -158,7 +158,7 @@ def test_strangers_cannot_keep_haproxy_out(edge):
 def test_port_taken(edge):
     other = Tool("metrics", "edge", listen=f"127.0.0.1:{edge.port}", backend="app")
     assert other.opened["status"] == "refused" and f"127.0.0.1:{edge.port}" in other.opened["error"] and "in use" in other.opened["error"]
-    other.kill()
+    other.close()
 
 
 STRANGER = "192.0.2.7"
@@ -192,7 +192,7 @@ def test_peers_in_a_network_of_its_own():
                 answer = tool.ask("pulse")
                 assert answer["requests"] == 0 and not answer["connected"]
                 assert STRANGER in answer["warnings"][0]["message"]
-        tool.kill()
+        tool.close()
 
 
 # ---- a real HAProxy ----
@@ -281,7 +281,7 @@ def test_a_hung_or_missing_runtime_socket_is_a_note(balancer):
     sample = edge.ask("collect 500")
     assert sample["measured"] and sample["requests"] == 1 and "/nowhere/haproxy.sock" in sample["note"]
 
-    edge.kill()
+    edge.close()
     balancer.tools.remove(edge)
     edge = listen(balancer, haproxy_socket=balancer.socket)
     balancer.process.send_signal(signal.SIGSTOP)

@@ -30,7 +30,7 @@ def hook(commands):
 
     yield make
     for tool in tools:
-        tool.kill()
+        tool.close()
 
 
 def test_drain_and_restore(hook, commands):

@@ -57,7 +57,7 @@ def tool(service):
     tool = Tool("metrics", "openmetrics", url=service.url, timeout="300ms")
     assert tool.opened["status"] == "open"
     yield tool
-    tool.kill()
+    tool.close()
 
 
 def collect(tool):
@@ -131,4 +131,4 @@ def test_bad_settings():
     for settings in ({"requests": "{}"}, {"error_match": "5.."}, {"latency": "a b"}):
         tool = Tool("metrics", "openmetrics", url=url, **settings)
         assert tool.opened["status"] == "refused" and next(iter(settings)) in tool.opened["error"]
-        tool.kill()
+        tool.close()

@@ -1,0 +1,49 @@
+/* The verbs: one table, from which the command line is checked and the help is printed. */
+#pragma once
+
+#include "cli/command.h"
+
+typedef enum VerbOption {
+        ALLOW_JSON = 1 << 0,
+        ALLOW_DRY_RUN = 1 << 1,
+        ALLOW_YES = 1 << 2,
+        ALLOW_TO = 1 << 3,
+        ALLOW_LIMIT = 1 << 4,
+        ALLOW_REFERENCE = 1 << 5,
+        NEEDS_CONFIG = 1 << 6, /* can't do anything without a configuration, not even ask a controller */
+        NO_CONFIG = 1 << 7,    /* doesn't read it */
+} VerbOption;
+
+struct Verb {
+        const char *name;
+        const char *arguments; /* "REASON" */
+        int min_arguments, max_arguments;
+        unsigned options; /* set of VerbOption */
+        int (*run)(Command *command);
+        const char *summary;
+        const char *more;     /* for its own --help; NULL: nothing */
+        const char *examples; /* lines */
+};
+
+extern const Verb verbs[]; /* ends with a row whose name is NULL */
+
+const Verb *verb_find(const char *name);
+const char *verb_nearest(const char *name); /* NULL: nothing is near */
+
+void verbs_print_help(FILE *file);
+void verb_print_help(FILE *file, const Verb *verb);
+
+int verb_auto(Command *command);
+int verb_status(Command *command);
+int verb_manual(Command *command);
+int verb_emergency(Command *command);
+int verb_validate(Command *command);
+int verb_plan(Command *command);
+int verb_deploy(Command *command);
+int verb_pause(Command *command);
+int verb_resume(Command *command);
+int verb_history(Command *command);
+int verb_cancel(Command *command);
+int verb_adopt(Command *command);
+int verb_check_config(Command *command);
+int verb_diagram(Command *command);

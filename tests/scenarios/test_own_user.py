@@ -1,0 +1,74 @@
+"""The controller as packaged: its own user with few rights, allowed by polkit to manage the releases' units and nothing else."""
+
+import pytest
+from hosts import PROJECT
+from testsite import CONTROLLER, SERVICE_UNIT, UNITS
+
+PACKAGING = PROJECT / "packaging"
+OWN_SOCKET = "[Service]\nSupplementaryGroups=haproxy\n"
+
+
+@pytest.fixture
+def packaged(site):
+    """What the packages put on a machine, and what the operator has to: HAProxy's group, and a service that isn't root's."""
+    unit = (PACKAGING / "novacron-auto-rollback.service.in").read_text().replace("@bindir@", "/usr/local/bin")
+    site.write(f"/etc/systemd/system/{CONTROLLER}", unit)
+    for name in ("enable", "disable"):
+        site.copy_in(PACKAGING / f"novacron-rollback-{name}@.service", f"/etc/systemd/system/novacron-rollback-{name}@.service")
+    site.copy_in(PACKAGING / "polkit/50-novacron-rollback.rules", "/etc/polkit-1/rules.d/50-novacron-rollback.rules")
+    for kind in ("sysusers", "tmpfiles"):
+        site.copy_in(PACKAGING / f"{kind}.d/novacron-rollback.conf", f"/etc/{kind}.d/novacron-rollback.conf")
+    host = site.host
+    host.run(["systemd-sysusers", "/etc/sysusers.d/novacron-rollback.conf"])
+    host.run(["systemd-tmpfiles", "--create", "/etc/tmpfiles.d/novacron-rollback.conf"])
+    host.run("getent group haproxy || groupadd --system haproxy")
+    host.run("useradd --system --no-create-home --user-group service")
+    host.run(["chown", "service:", "/var/lib/service"])
+    for unit in UNITS.values():
+        site.write(f"/etc/systemd/system/{unit}", SERVICE_UNIT.format(extra="User=service"))
+    site.write(f"/etc/systemd/system/{CONTROLLER}.d/haproxy.conf", OWN_SOCKET)
+    config = site.read("/etc/haproxy/haproxy.cfg").replace("mode 660 level admin", "mode 660 group haproxy level admin")
+    site.write("/etc/haproxy/haproxy.cfg", config)
+    site.configure(alerts={"command": []})
+    return site
+
+
+def test_rollback_and_reboot(packaged):
+    site = packaged
+    load = site.begin_with(error_every=20)
+    pid = site.controller_pid()
+    assert site.host.output(["stat", "-c", "%U", f"/proc/{pid}"]) == "novacron"
+    assert "CapEff:\t0000000000000000" in site.host.read_file(f"/proc/{pid}/status")
+    run = site.wait_for_run(kind="rollback", mode="automatic")
+    assert (run["outcome"], run["serving"]) == ("succeeded", "v2.4.0")
+    site.check_steady("v2.4.0")
+    site.check_ledger(load.end(), run)
+    enabled = {version: site.host.systemctl("is-enabled", unit, check=False).stdout.strip() for version, unit in UNITS.items()}
+    assert enabled == {"v2.4.0": "enabled", "v3.0.0": "disabled"}, enabled
+    site.host.reboot()
+    site.check_steady("v2.4.0")
+
+
+@pytest.mark.parametrize("verb", ["stop", "start", "restart", "kill", "enable"])
+def test_it_may_nothing_else(packaged, verb):
+    site = packaged
+    site.write("/etc/systemd/system/other.service", "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n")
+    site.release("v2.4.0")
+    site.start()
+    site.host.systemctl("start", "other.service")
+    done = site.host.run(["systemctl", "--no-ask-password", verb, "other.service"], user="novacron", check=False)
+    assert done.returncode != 0, done.stdout
+    assert site.host.show("other.service", "ActiveState", "UnitFileState") == {"ActiveState": "active", "UnitFileState": "disabled"}
+
+
+def test_who_may_command_it(packaged):
+    """Members of its group act without sudo; everybody else may only look."""
+    site = packaged
+    site.begin_with(load=False)
+    site.host.run("useradd --system --no-create-home --groups novacron oncall; useradd --system --no-create-home visitor")
+    denied = site.host.run(["auto-rollback", "manual", "--yes", "let me"], user="visitor", check=False)
+    assert denied.returncode == 77, denied.stdout + denied.stderr
+    site.host.run(["auto-rollback", "manual", "--yes", "it is bad"], user="oncall")
+    run = site.wait_for_run(kind="rollback")
+    assert run["outcome"] == "succeeded" and run["initiator"].startswith("oncall")
+    site.check_steady("v2.4.0")
