@@ -61,11 +61,22 @@ void terminal_text(const Terminal *terminal, Tone tone, const char *text, int wi
                 fprintf(terminal->file, "%*s", width - column, "");
 }
 
+/* Line breaks at the ends of `format` are ours; any other came with an argument. */
 void terminal_say(const Terminal *terminal, Tone tone, const char *format, ...) {
-        char text[2048];
+        char text[2048], *start = text;
         va_list args;
         va_start(args, format);
         vsnprintf(text, sizeof text, format, args);
         va_end(args);
-        terminal_text(terminal, tone, text, 0, false);
+        size_t before = strspn(format, "\n"), after = 0;
+        for (size_t length = strlen(format); after + before < length && format[length - after - 1] == '\n';)
+                after++;
+        start += before;
+        size_t length = strlen(start);
+        start[length > after ? length - after : 0] = '\0';
+        for (size_t i = 0; i < before; i++)
+                fputc('\n', terminal->file);
+        terminal_text(terminal, tone, start, 0, false);
+        for (size_t i = 0; i < after; i++)
+                fputc('\n', terminal->file);
 }

@@ -86,8 +86,9 @@ void aftermath(Controller *controller, const Run *run) {
         controller->version_error = error;
         controller->current_seen = true;
         controller->decided = 0;
-        if (switched)
-                current_made(controller, run, run->plan.to, run->plan.from);
+        bool left_switched = version[0] != '\0' && strcmp(version, controller->deployment.version) != 0;
+        if (switched || left_switched) /* a run that holds may leave its target live */
+                current_made(controller, run, version, run->plan.from);
 
         if (controller->journal && journal_prepare_space(controller->journal, &error) < 0)
                 alert_set(controller, "journal", error_text(&error));

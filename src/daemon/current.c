@@ -79,17 +79,15 @@ static void look_at_link(Controller *controller) {
         alert_set(controller, "current", r < 0 && controller->watcher ? error_text(&error) : NULL);
         if (controller->current_seen && strcmp(version, controller->version) == 0)
                 return;
-        char before[VERSION_MAX];
-        memcpy(before, controller->current_seen ? controller->version : controller->deployment.version, sizeof before);
         memcpy(controller->version, version, sizeof controller->version);
         controller->current_seen = true;
         current_watch_units(controller);
-        if (version[0] == '\0' || strcmp(version, before) == 0 || controller->role != ROLE_DAEMON)
+        if (version[0] == '\0' || controller->role != ROLE_DAEMON)
                 return;
-        int64_t known_id = controller->deployment.id;
-        controller_remember_deployment(controller);
-        bool by_break_glass = controller->deployment.id > known_id && strcmp(controller->deployment.version, version) == 0;
-        if (!by_break_glass)
+        controller_remember_deployment(controller); /* break glass may have made one */
+        char before[VERSION_MAX];
+        memcpy(before, controller->deployment.version, sizeof before);
+        if (strcmp(version, before) != 0)
                 observe(controller, version, before, before[0] ? "current was changed by somebody else" : "found on this machine");
 }
 

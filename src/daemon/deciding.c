@@ -10,11 +10,11 @@
 
 #define DECIDE_AGAIN_US (5 * USEC_PER_SEC) /* when a rollback that was decided could not be begun */
 
-/* Baking ends well when nothing has triggered for long enough and the service is sound now. */
-static void look_at_bake(Controller *controller) {
+/* Baking ends well when nothing has triggered for long enough and the service is sound now: no sample of the window is degraded. */
+static void look_at_bake(Controller *controller, const Verdict *verdict) {
         Release release;
         Error error = {0};
-        if (!controller->deployment_known || !controller->journal || controller->version[0] == '\0')
+        if (!controller->deployment_known || !controller->journal || controller->version[0] == '\0' || verdict->degraded > 0)
                 return;
         if (strcmp(controller->deployment.version, controller->version) != 0)
                 return;
@@ -155,5 +155,5 @@ void deciding_look(Controller *controller) {
         (void)drained_by_operator(controller);
         controller->decided = 0;
         alert_set(controller, "decision", NULL);
-        look_at_bake(controller);
+        look_at_bake(controller, &verdict);
 }
