@@ -13,43 +13,55 @@
 --   passed    it waited, and goes on
 --   refused   it waited park_max: to be answered 503
 --   parked    HAProxy ended the wait because the client has left: must not go on either
--- with the gate's key in txn.novacron_key and the wait in ms in txn.novacron_parked. All stay unset for a request that met an open gate.
+-- with the gate's key in txn.novacron_key and the wait in ms (of a parked one: a little less) in txn.novacron_parked. All stay unset for a request that met an open gate.
 
 local map_file = os.getenv("NOVACRON_GATE_MAP") or "/etc/haproxy/novacron-gate.map"
 local gates = Map.new(map_file, Map._str)
 
-local LOOK_MS = 10            -- how often a parked request looks again; 500 parked ones cost about a tenth of a core
+local LOOK_MS = 10            -- how often a parked request looks again
+local NOTE_EVERY = 20         -- looks; how often the wait so far is noted, for a client that leaves while it waits
 local PARK_MAX_MS = 15000     -- where the map has no park_max
 
-local function number_of(key, otherwise)
-  return tonumber(gates:lookup(key)) or otherwise
+local function number_of(text, otherwise)
+  return tonumber(text) or otherwise
 end
 
--- core.now() never jumps, but it isn't the wall clock after the clock was set; the deadline is wall clock.
-local function elapsed_ms(since)
+-- core.now() never jumps, but it isn't the wall clock any more once that was set; the deadline is wall clock, date() is too.
+local function steady_ms()
   local now = core.now()
-  return (now.sec - since.sec) * 1000 + (now.usec - since.usec) // 1000
+  return now.sec * 1000 + now.usec // 1000
 end
 
 core.register_action("novacron_gate", { "http-req" }, function(txn, key)
-  local function closed()
-    return txn.f:date(0, "ms") < number_of(key, 0)
+  local entry, opens_at
+  local function closed(now)
+    local latest = gates:lookup(key)
+    if latest ~= entry then -- it was moved: a look that finds it as it was costs next to nothing
+      entry = latest
+      opens_at = now + number_of(entry, 0) - txn.f:date(0, "ms")
+    end
+    return now < opens_at
   end
-  if not closed() then
+  local began = steady_ms()
+  if not closed(began) then
     return
   end
-  local began = core.now()
-  local park_max = number_of(key .. ":park_max", PARK_MAX_MS)
+  local gives_up_at = began + number_of(gates:lookup(key .. ":park_max"), PARK_MAX_MS)
+  local now, looks, outcome = began, 0, "passed"
   txn:set_var("txn.novacron_key", key)
   txn:set_var("txn.novacron_gate", "parked")
   repeat
-    txn:set_var("txn.novacron_parked", elapsed_ms(began))
-    if elapsed_ms(began) >= park_max then
-      txn:set_var("txn.novacron_gate", "refused")
-      return
+    if now >= gives_up_at then
+      outcome = "refused"
+      break
     end
+    if looks % NOTE_EVERY == 0 then
+      txn:set_var("txn.novacron_parked", now - began)
+    end
+    looks = looks + 1
     core.msleep(LOOK_MS)
-  until not closed()
-  txn:set_var("txn.novacron_parked", elapsed_ms(began))
-  txn:set_var("txn.novacron_gate", "passed")
+    now = steady_ms()
+  until not closed(now)
+  txn:set_var("txn.novacron_parked", now - began)
+  txn:set_var("txn.novacron_gate", outcome)
 end, 1)

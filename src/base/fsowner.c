@@ -27,8 +27,8 @@ static int give_entries(int fd, const struct stat *owner, bool below) {
                         continue;
                 if (fstatat(dirfd(directory), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0)
                         continue; /* gone meanwhile */
-                if (is_roots_own(&status)
-                    && fchownat(dirfd(directory), entry->d_name, owner->st_uid, owner->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+                if (is_roots_own(&status) &&
+                    fchownat(dirfd(directory), entry->d_name, owner->st_uid, owner->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
                         worst = -errno;
                 if (!below || !S_ISDIR(status.st_mode))
                         continue;
@@ -57,7 +57,7 @@ int fs_give_to_owner(const char *directory, Error *error) {
                 return 0;
         }
         int r = give_entries(fd, &owner, true);
-        return r < 0 ? error_set(error, r, "%s: some files stay root's: %s; mend it with: chown -R --reference=%s %s", directory, strerror(-r),
-                                 directory, directory)
+        return r < 0 ? error_set(error, r, "%s: some files stay root's: %s; mend it with: chown -R --reference=%s %s",
+                                 directory, strerror(-r), directory, directory)
                      : 0;
 }

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#define EXACT 256     /* values below it have a slot each */
-#define EXACT_BITS 8  /* log2 of it */
+#define EXACT 256    /* values below it have a slot each */
+#define EXACT_BITS 8 /* log2 of it */
 #define PER_DOUBLING 128
 #define PER_DOUBLING_BITS 7
 

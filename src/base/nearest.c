@@ -34,7 +34,8 @@ unsigned edit_distance(const char *a, const char *b) {
                 for (size_t j = 1; j <= b_length; j++) {
                         unsigned replace = a[i - 1] == b[j - 1] ? 0 : 1;
                         cost[i][j] = smallest(cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + replace);
-                        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && cost[i - 2][j - 2] + 1 < cost[i][j])
+                        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                            cost[i - 2][j - 2] + 1 < cost[i][j])
                                 cost[i][j] = cost[i - 2][j - 2] + 1;
                 }
         return cost[a_length][b_length];

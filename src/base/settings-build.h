@@ -15,8 +15,10 @@ const char *settings_nearest_key(const SettingSpec *specs, const char *key); /* 
 
 /* The key must be in the table and of a matching type, else -EINVAL. Setting again replaces. */
 int settings_set(Settings *settings, const char *key, const char *text, Error *error);
-int settings_set_list(Settings *settings, const char *key, const char *const *items, Error *error); /* NULL-terminated */
-int settings_add_entry(Settings *settings, const char *key, const char *name, const char *const *items, Error *error); /* of a map */
+int settings_set_list(Settings *settings, const char *key, const char *const *items,
+                      Error *error); /* NULL-terminated */
+int settings_add_entry(Settings *settings, const char *key, const char *name, const char *const *items,
+                       Error *error); /* of a map */
 
 /* The first row that is required and has no value; NULL when the block is complete. */
 const SettingSpec *settings_missing(const Settings *settings);

@@ -135,9 +135,12 @@ char *settings_describe(const SettingSpec *spec, char *buffer, size_t size) {
         if (spec->type == SETTING_CHOICE) {
                 int used = snprintf(buffer, size, "%s: ", words);
                 for (const char *at = spec->choices; *at && used >= 0 && (size_t)used + 3 < size; at++)
-                        used += snprintf(buffer + used, size - (size_t)used, "%s", *at == ' ' ? ", " : (char[]){*at, '\0'});
-        } else if (bounded(spec) && (spec->type == SETTING_DURATION || spec->type == SETTING_RATIO || spec->type == SETTING_COUNT))
-                snprintf(buffer, size, "%s, from %s to %s", words, format_quantity(spec->type, spec->min, low, sizeof low),
+                        used += snprintf(buffer + used, size - (size_t)used, "%s",
+                                         *at == ' ' ? ", " : (char[]){*at, '\0'});
+        } else if (bounded(spec) &&
+                   (spec->type == SETTING_DURATION || spec->type == SETTING_RATIO || spec->type == SETTING_COUNT))
+                snprintf(buffer, size, "%s, from %s to %s", words,
+                         format_quantity(spec->type, spec->min, low, sizeof low),
                          format_quantity(spec->type, spec->max, high, sizeof high));
         else
                 snprintf(buffer, size, "%s", words);
@@ -148,7 +151,8 @@ char *settings_describe(const SettingSpec *spec, char *buffer, size_t size) {
 static int refuse(const SettingSpec *spec, const char *text, const char *wrong, Error *error) {
         char allowed[256];
         settings_describe(spec, allowed, sizeof allowed);
-        return error_set(error, -EINVAL, "'%s' is '%.80s'%s%s; allowed is %s", spec->key, text, wrong[0] ? ": " : "", wrong, allowed);
+        return error_set(error, -EINVAL, "'%s' is '%.80s'%s%s; allowed is %s", spec->key, text, wrong[0] ? ": " : "",
+                         wrong, allowed);
 }
 
 /* ---- the rules of each type ---- */
@@ -166,7 +170,8 @@ static bool valid_path(const char *text) {
 
 static bool valid_url(const char *text) {
         size_t scheme = strncasecmp(text, "http://", 7) == 0 ? 7 : strncasecmp(text, "https://", 8) == 0 ? 8 : 0;
-        return scheme > 0 && text[scheme] != '\0' && text[scheme] != '/' && text[scheme] != ':' && !strpbrk(text, " \"<>\\^`{|}");
+        return scheme > 0 && text[scheme] != '\0' && text[scheme] != '/' && text[scheme] != ':' &&
+               !strpbrk(text, " \"<>\\^`{|}");
 }
 
 /* Numeric only: a name would need a resolver, and in an outage that may hang. */
@@ -336,7 +341,7 @@ const SettingSpec *settings_missing(const Settings *settings) {
 /* ---- reading ---- */
 
 #define BIT(type) (1U << (type))
-#define TEXT_TYPES \
+#define TEXT_TYPES                                                                                                     \
         (BIT(SETTING_STRING) | BIT(SETTING_PATH) | BIT(SETTING_URL) | BIT(SETTING_ENDPOINT) | BIT(SETTING_CHOICE))
 
 const char *settings_string(const Settings *settings, const char *key) {
@@ -358,7 +363,8 @@ const char *const *settings_list(const Settings *settings, const char *key) {
         return value->list ? (const char *const *)value->list : empty;
 }
 
-bool settings_map_at(const Settings *settings, const char *key, unsigned index, const char **ret_key, const char *const **ret_list) {
+bool settings_map_at(const Settings *settings, const char *key, unsigned index, const char **ret_key,
+                     const char *const **ret_list) {
         const Value *value = value_at(settings, key, BIT(SETTING_MAP));
         if (index >= value->entry_count)
                 return false;

@@ -27,14 +27,16 @@ typedef struct SettingSpec {
         int64_t min, max;     /* of the value's unit; both 0: not bounded (durations and counts are never negative) */
         const char *choices;  /* SETTING_CHOICE: "auto system private" */
         const char *help;     /* one line, shown by check-config and in the manual */
-} SettingSpec; /* tables end with a row whose key is NULL */
+} SettingSpec;                /* tables end with a row whose key is NULL */
 
 typedef struct Settings Settings;
 
 /* The key must be in the block's table; asking for another is a programming error (assert). */
-const char *settings_string(const Settings *settings, const char *key); /* "" when absent; string, path, URL, endpoint, choice */
-int64_t settings_int(const Settings *settings, const char *key);        /* duration us, ratio ppm, count */
+const char *settings_string(const Settings *settings,
+                            const char *key); /* "" when absent; string, path, URL, endpoint, choice */
+int64_t settings_int(const Settings *settings, const char *key); /* duration us, ratio ppm, count */
 bool settings_bool(const Settings *settings, const char *key);
 const char *const *settings_list(const Settings *settings, const char *key); /* NULL-terminated; empty when absent */
 /* The entry at `index` of a map: its key, and its NULL-terminated list; false behind the last one. */
-bool settings_map_at(const Settings *settings, const char *key, unsigned index, const char **ret_key, const char *const **ret_list);
+bool settings_map_at(const Settings *settings, const char *key, unsigned index, const char **ret_key,
+                     const char *const **ret_list);

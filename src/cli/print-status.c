@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define LABEL_WIDTH 13
-#define WORD_WIDTH 10
+#define WORD_WIDTH 9
 
 static Tone tone_of(const char *word) {
         static const char *const good[] = {"active", "healthy", "flowing", "ready", "good", "watching", "passed", "succeeded"};
@@ -31,7 +31,7 @@ static void row(const Terminal *out, const char *label, const char *word, const 
         vsnprintf(text, sizeof text, format, args);
         va_end(args);
         fprintf(out->file, "  %-*s", LABEL_WIDTH, label);
-        if (strlen(word) < WORD_WIDTH)
+        if (strlen(word) <= WORD_WIDTH)
                 terminal_text(out, tone_of(word), word, text[0] ? WORD_WIDTH : 0, text[0] != '\0');
         else {
                 terminal_text(out, tone_of(word), word, 0, false);
@@ -168,6 +168,18 @@ static void target_row(const Terminal *out, const json_t *status) {
             json_is_true(ready) ? "" : pick_text(target, "detail"));
 }
 
+static const char *validation_words(const json_t *run) {
+        static const struct {
+                const char *verdict, *words;
+        } rows[] = {
+                {"passed", "; validated"}, {"failed", "; validation FAILED"}, {"not_verified", "; not verified"}, {"pending", "; validating"},
+        };
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+                if (pick_is(run, "validation", rows[i].verdict))
+                        return rows[i].words;
+        return "";
+}
+
 static void last_run_row(const Terminal *out, const json_t *status) {
         const json_t *run = pick(status, "last_run");
         char ended[QUANTITY_MAX], took[QUANTITY_MAX];
@@ -175,9 +187,8 @@ static void last_run_row(const Terminal *out, const json_t *status) {
                 return;
         row(out, "Last run", pick_text(run, "outcome"), "%" PRId64 ": %s %s %s -> %s", pick_int(run, "id", 0), pick_text(run, "mode"), pick_text(run, "kind"),
             pick_text(run, "from"), pick_text(run, "to"));
-        fprintf(out->file, "  %-*s%-*s ended %s after %s%s%s\n", LABEL_WIDTH, "", WORD_WIDTH, "", quantity_time(pick(run, "ended"), ended, sizeof ended),
-                quantity_seconds(pick(run, "duration_ms"), took, sizeof took), pick_text(run, "validation")[0] ? ", validation " : "",
-                pick_text(run, "validation"));
+        fprintf(out->file, "  %-*s%-*s %s, in %s%s\n", LABEL_WIDTH, "", WORD_WIDTH, "", quantity_time(pick(run, "ended"), ended, sizeof ended),
+                quantity_seconds(pick(run, "duration_ms"), took, sizeof took), validation_words(run));
         fprintf(out->file, "  %-*s%-*s ", LABEL_WIDTH, "", WORD_WIDTH, "");
         terminal_say(out, TONE_PLAIN, "reason: %s", pick_text(run, "reason"));
         fputc('\n', out->file);

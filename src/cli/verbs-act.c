@@ -65,6 +65,8 @@ static int begin(Command *command, const char *path, json_t *body, const char *b
         json_t *run = NULL;
         bool alone;
         int r = body ? command_ask(command, &question, &run, &alone) : command_error(command, EXIT_DATA, "the reason is not UTF-8");
+        if (r == 0 && pick_text(run, "warning")[0])
+                terminal_say(&command->err, TONE_DOUBT, "Warning: %s: %s\n", pick_text(run, "to"), pick_text(run, "warning"));
         if (r == 0)
                 r = alone ? command_ended(command, run) : command_watch(command, run);
         json_decref(run);

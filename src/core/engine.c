@@ -15,7 +15,8 @@ static bool sample_sane(const Sample *sample) {
 }
 
 bool engine_sample_usable(const Rules *rules, const Sample *sample) {
-        return sample->measured && sample_sane(sample) && sample->requests > 0 && sample->requests >= rules->min_requests;
+        return sample->measured && sample_sane(sample) && sample->requests > 0 &&
+               sample->requests >= rules->min_requests;
 }
 
 /* The share of `part` in all requests, the lost ones included, lies between `low` and `high` parts per million times all. */
@@ -60,7 +61,7 @@ static SampleState sum_up(const SampleJudgement *judgement) {
 }
 
 void engine_judge_sample(const Rules *rules, const Sample *sample, SampleJudgement *ret) {
-        *ret = (SampleJudgement){ .error_rate_ppm = -1, .success_rate_ppm = -1, .latency_p99_us = -1 };
+        *ret = (SampleJudgement){.error_rate_ppm = -1, .success_rate_ppm = -1, .latency_p99_us = -1};
         if (!sample->measured || !sample_sane(sample))
                 return;
         if (sample->requests > 0) {
@@ -100,7 +101,8 @@ void engine_init(Engine *engine, const Rules *rules) {
 }
 
 void engine_set_rules(Engine *engine, const Rules *rules) {
-        bool same_shape = engine->rules.window_us == rules->window_us && engine->rules.interval_us == rules->interval_us;
+        bool same_shape =
+                engine->rules.window_us == rules->window_us && engine->rules.interval_us == rules->interval_us;
         engine->rules = *rules;
         if (!same_shape)
                 engine->count = 0;
@@ -136,7 +138,8 @@ static bool in_window(const Rules *rules, const Sample *sample, int64_t now_mono
 
 static void collect_window(const Engine *engine, int64_t now_mono, Verdict *verdict) {
         for (unsigned back = 0; back < engine->count && verdict->count < verdict->expected; back++) {
-                const Sample *sample = &engine->samples[(engine->newest + WINDOW_SAMPLES_MAX - back) % WINDOW_SAMPLES_MAX];
+                const Sample *sample =
+                        &engine->samples[(engine->newest + WINDOW_SAMPLES_MAX - back) % WINDOW_SAMPLES_MAX];
                 if (in_window(&engine->rules, sample, now_mono))
                         verdict->samples[verdict->count++] = sample;
         }
@@ -149,7 +152,7 @@ static void collect_window(const Engine *engine, int64_t now_mono, Verdict *verd
 
 /* Exceeded in at least half of the degraded samples; when none was, the ones that were exceeded most. */
 static unsigned leading_triggers(const unsigned counts[3], unsigned degraded) {
-        static const unsigned bits[] = { TRIGGER_ERROR_RATE, TRIGGER_LATENCY_P99, TRIGGER_SUCCESS_RATE };
+        static const unsigned bits[] = {TRIGGER_ERROR_RATE, TRIGGER_LATENCY_P99, TRIGGER_SUCCESS_RATE};
         unsigned most = 0, triggers = 0;
         for (unsigned i = 0; i < 3; i++)
                 most = counts[i] > most ? counts[i] : most;
@@ -175,23 +178,24 @@ static void describe(Verdict *verdict, unsigned triggers, bool enough, bool fres
                 words_append(words, sizeof verdict->words, "no sample yet, %u make a window", verdict->expected);
                 return;
         }
-        words_append(words, sizeof verdict->words, "%u of %u samples degraded, %u needed", verdict->degraded, verdict->expected,
-                     verdict->needed);
+        words_append(words, sizeof verdict->words, "%u of %u samples degraded, %u needed", verdict->degraded,
+                     verdict->expected, verdict->needed);
         if (verdict->unknown > 0)
                 words_append(words, sizeof verdict->words, ", %u unknown", verdict->unknown);
         if (verdict->degraded > 0)
                 name_triggers(triggers, words, sizeof verdict->words);
         if (enough && !verdict->triggered)
-                words_append(words, sizeof verdict->words, "; %s", fresh ? "the newest is not degraded" : "the newest is too old");
+                words_append(words, sizeof verdict->words, "; %s",
+                             fresh ? "the newest is not degraded" : "the newest is too old");
 }
 
 void engine_verdict(const Engine *engine, int64_t now_mono, Verdict *ret) {
         const Rules *rules = &engine->rules;
-        *ret = (Verdict){ .expected = engine_expected(rules), .needed = engine_needed(rules) };
+        *ret = (Verdict){.expected = engine_expected(rules), .needed = engine_needed(rules)};
         collect_window(engine, now_mono, ret);
 
-        unsigned counts[3] = { 0 };
-        SampleJudgement judgement = { 0 };
+        unsigned counts[3] = {0};
+        SampleJudgement judgement = {0};
         for (unsigned i = 0; i < ret->count; i++) {
                 engine_judge_sample(rules, ret->samples[i], &judgement);
                 ret->degraded += judgement.state == SAMPLE_DEGRADED;

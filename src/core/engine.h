@@ -13,7 +13,8 @@ typedef struct SampleJudgement {
         SampleState state; /* degraded: any metric is exceeded; healthy: all three are; else unknown */
         MetricState error_rate, latency_p99, success_rate;
         unsigned triggers; /* of the metrics that are exceeded */
-        int64_t error_rate_ppm, success_rate_ppm, latency_p99_us; /* as measured; -1: not known. For display, not for deciding */
+        int64_t error_rate_ppm, success_rate_ppm,
+                latency_p99_us; /* as measured; -1: not known. For display, not for deciding */
 } SampleJudgement;
 
 /* Measured, not contradicting itself, and with enough requests to say anything. */
@@ -42,11 +43,13 @@ typedef struct Verdict {
         char words[DETAIL_MAX];                    /* "4 of 5 samples degraded, 4 needed: error rate, success rate" */
 } Verdict;
 
-unsigned engine_expected(const Rules *rules); /* samples of a full window: window / interval + 1, at most WINDOW_SAMPLES_MAX */
-unsigned engine_needed(const Rules *rules);   /* degraded ones that trigger: the share, rounded up; at least 1 */
+unsigned
+engine_expected(const Rules *rules); /* samples of a full window: window / interval + 1, at most WINDOW_SAMPLES_MAX */
+unsigned engine_needed(const Rules *rules); /* degraded ones that trigger: the share, rounded up; at least 1 */
 
 void engine_init(Engine *engine, const Rules *rules);
-void engine_set_rules(Engine *engine, const Rules *rules); /* after a reload; starts the window again if its shape changed */
+void engine_set_rules(Engine *engine,
+                      const Rules *rules); /* after a reload; starts the window again if its shape changed */
 
 /* The window starts empty: a run has restored traffic, or another release is current. Samples that began before are left out. */
 void engine_restart(Engine *engine, int64_t mono);

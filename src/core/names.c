@@ -6,9 +6,15 @@
 #include <string.h>
 
 static const char *const run_phases[] = {
-        [RUN_NEW] = "new",           [RUN_PREFLIGHT] = "preflight", [RUN_FORWARD] = "forward",
-        [RUN_UNDO] = "undo",         [RUN_RECOVERY] = "recovery",   [RUN_SETTLE] = "settle",
-        [RUN_SUCCEEDED] = "succeeded", [RUN_FAILED] = "failed",     [RUN_HOLDING] = "holding",
+        [RUN_NEW] = "new",
+        [RUN_PREFLIGHT] = "preflight",
+        [RUN_FORWARD] = "forward",
+        [RUN_UNDO] = "undo",
+        [RUN_RECOVERY] = "recovery",
+        [RUN_SETTLE] = "settle",
+        [RUN_SUCCEEDED] = "succeeded",
+        [RUN_FAILED] = "failed",
+        [RUN_HOLDING] = "holding",
 };
 static const char *const run_outcomes[] = {
         [OUTCOME_OPEN] = "open",           [OUTCOME_SUCCEEDED] = "succeeded", [OUTCOME_REFUSED] = "refused",
@@ -53,7 +59,8 @@ static const char *const guard_texts[] = {
         [GUARD_NONE] = "",
         [GUARD_NOT_ARMED] = "automatic rollback is armed only for a time after a deployment, and that time is over",
         [GUARD_NO_TARGET] = "there is no earlier release to roll back to",
-        [GUARD_TARGET_UNPROVEN] = "no earlier release has proven itself here; a manual rollback may go to an unproven one",
+        [GUARD_TARGET_UNPROVEN] =
+                "no earlier release has proven itself here; a manual rollback may go to an unproven one",
         [GUARD_BUDGET_SPENT] = "the day's automatic rollbacks are spent",
         [GUARD_ALREADY_ROLLED_BACK] = "a rollback was already made for this deployment; one never triggers another",
         [GUARD_SAME_BEFORE] = "the same symptoms were there before the deployment, so a rollback would not help",
@@ -69,11 +76,11 @@ static const struct {
         Trigger trigger;
         const char *key, *name;
 } triggers[] = {
-        { TRIGGER_ERROR_RATE, "error_rate", "error rate" },
-        { TRIGGER_LATENCY_P99, "latency_p99", "p99 latency" },
-        { TRIGGER_SUCCESS_RATE, "success_rate", "success rate" },
-        { TRIGGER_SERVICE_FAILED, "service_failed", "service failure" },
-        { TRIGGER_OUTAGE, "outage", "total outage" },
+        {TRIGGER_ERROR_RATE, "error_rate", "error rate"},
+        {TRIGGER_LATENCY_P99, "latency_p99", "p99 latency"},
+        {TRIGGER_SUCCESS_RATE, "success_rate", "success rate"},
+        {TRIGGER_SERVICE_FAILED, "service_failed", "service failure"},
+        {TRIGGER_OUTAGE, "outage", "total outage"},
 };
 
 static const char *table_name(const char *const *table, size_t size, unsigned value) {

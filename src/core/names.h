@@ -5,10 +5,12 @@
 
 #include "core/types.h"
 
-const char *run_phase_name(RunPhase phase); /* "new" "preflight" "forward" "undo" "recovery" "settle" "succeeded" "failed" "holding" */
+const char *run_phase_name(
+        RunPhase phase); /* "new" "preflight" "forward" "undo" "recovery" "settle" "succeeded" "failed" "holding" */
 int run_phase_parse(const char *text, RunPhase *ret);
 
-const char *run_outcome_name(RunOutcome outcome); /* "open" "succeeded" "refused" "cancelled" "undone" "put_back" "held" */
+const char *
+run_outcome_name(RunOutcome outcome); /* "open" "succeeded" "refused" "cancelled" "undone" "put_back" "held" */
 int run_outcome_parse(const char *text, RunOutcome *ret);
 
 const char *run_kind_name(RunKind kind); /* "deployment" "rollback" */
@@ -33,6 +35,7 @@ int guard_parse(const char *key, Guard *ret);
 const char *sample_state_name(SampleState state); /* "unknown" "healthy" "degraded" */
 
 /* One bit of a set of triggers. */
-const char *trigger_name(Trigger trigger); /* "error rate" "p99 latency" "success rate" "service failure" "total outage" */
-const char *trigger_key(Trigger trigger);  /* "error_rate" "latency_p99" "success_rate" "service_failed" "outage" */
+const char *
+trigger_name(Trigger trigger); /* "error rate" "p99 latency" "success rate" "service failure" "total outage" */
+const char *trigger_key(Trigger trigger); /* "error_rate" "latency_p99" "success_rate" "service_failed" "outage" */
 int trigger_parse(const char *key, Trigger *ret);

@@ -8,7 +8,8 @@
 
 static int check_versions(const PlanRequest *request, const char *from, Error *error) {
         if (!version_valid(request->to))
-                return error_set(error, -EINVAL, "'%s' is not a version: expected MAJOR.MINOR.PATCH like v2.4.0 or 2.4.0-rc.1",
+                return error_set(error, -EINVAL,
+                                 "'%s' is not a version: expected MAJOR.MINOR.PATCH like v2.4.0 or 2.4.0-rc.1",
                                  request->to ? request->to : "");
         if (*from && !version_valid(from))
                 return error_set(error, -EINVAL, "the current release '%s' is not named like a version (v2.4.0)", from);
@@ -31,7 +32,7 @@ int plan_make(const PlanRequest *request, Plan *ret_plan, Error *error) {
         if (r < 0)
                 return r;
 
-        Plan plan = { .kind = request->kind, .mode = request->mode, .count = STEP_COUNT };
+        Plan plan = {.kind = request->kind, .mode = request->mode, .count = STEP_COUNT};
         memcpy(plan.from, from, strlen(from) + 1);
         memcpy(plan.to, request->to, strlen(request->to) + 1);
         for (unsigned i = 0; i < STEP_COUNT; i++) {
@@ -42,7 +43,8 @@ int plan_make(const PlanRequest *request, Plan *ret_plan, Error *error) {
                         .critical = request->mode == MODE_EMERGENCY ? spec->emergency_critical : spec->critical,
                 };
                 if (plan.steps[i].budget_us <= 0)
-                        return error_set(error, -EINVAL, "the budget of step %s must be longer than nothing", spec->key);
+                        return error_set(error, -EINVAL, "the budget of step %s must be longer than nothing",
+                                         spec->key);
         }
         *ret_plan = plan;
         return 0;

@@ -7,7 +7,7 @@
 typedef struct PlanRequest {
         RunKind kind;
         RunMode mode;
-        const char *from;           /* NULL or "": nothing is current, so nothing can be put back */
+        const char *from; /* NULL or "": nothing is current, so nothing can be put back */
         const char *to;
         const int64_t *budgets_us;  /* STEP_COUNT of them, or NULL: the table's */
         int64_t emergency_drain_us; /* 0: the table's */

@@ -60,7 +60,8 @@ static const Release *best_candidate(const TargetRequest *request, TargetDoubt d
 static int wanted_target(const TargetRequest *request, const Release **ret, Error *error) {
         const char *wanted = request->wanted;
         if (!version_valid(wanted))
-                return error_set(error, -EINVAL, "'%s' is not a version: expected MAJOR.MINOR.PATCH like v2.4.0", wanted);
+                return error_set(error, -EINVAL, "'%s' is not a version: expected MAJOR.MINOR.PATCH like v2.4.0",
+                                 wanted);
         if (strcmp(wanted, text_or_empty(request->current)) == 0)
                 return error_set(error, -EALREADY, "%s is already current: there is nothing to do", wanted);
         const Release *release = find_release(request, wanted);
@@ -75,8 +76,10 @@ static int chosen_target(const TargetRequest *request, const Release **ret, Erro
         if (!release)
                 release = best_candidate(request, TARGET_UNPROVEN);
         if (!release)
-                return error_set(error, -ENOENT, "no release below %s is left to go back to (%u known, counting failed and missing ones)",
-                                 request->current && *request->current ? request->current : "current", request->count);
+                return error_set(
+                        error, -ENOENT,
+                        "no release below %s is left to go back to (%u known, counting failed and missing ones)",
+                        request->current && *request->current ? request->current : "current", request->count);
         *ret = release;
         return 0;
 }
@@ -91,7 +94,8 @@ int policy_target(const TargetRequest *request, char ret_target[VERSION_MAX], Ta
         memcpy(ret_target, release->version, VERSION_MAX);
         *ret_doubt = doubt;
         if (request->mode == MODE_AUTOMATIC && doubt != TARGET_SURE)
-                return error_set(error, -EPERM, "%s is %s: an automatic rollback goes only to a release that has proven itself",
+                return error_set(error, -EPERM,
+                                 "%s is %s: an automatic rollback goes only to a release that has proven itself",
                                  release->version, release_state_name(release->state));
         return 0;
 }
@@ -104,7 +108,8 @@ static char *percent_beside(int64_t ppm, int64_t limit_ppm, char buffer[WORDS_MA
         return words_percent(ppm, distance < 100 ? 4 : 2, buffer);
 }
 
-static void describe_measure(const Rules *rules, Trigger trigger, const SampleJudgement *judgement, char *text, size_t size) {
+static void describe_measure(const Rules *rules, Trigger trigger, const SampleJudgement *judgement, char *text,
+                             size_t size) {
         char measured[WORDS_MAX], limit[WORDS_MAX];
         char relation = '>';
         if (trigger == TRIGGER_LATENCY_P99) {
@@ -124,10 +129,11 @@ static void describe_measure(const Rules *rules, Trigger trigger, const SampleJu
 static void describe_counts(Trigger trigger, const Sample *sample, bool newest, char *text, size_t size) {
         const char *which = newest ? "newest" : "last such";
         if (trigger == TRIGGER_ERROR_RATE)
-                words_append(text, size, " (%s: %" PRId64 " of %" PRId64 " requests failed", which, sample->errors, sample->requests);
-        else if (trigger == TRIGGER_SUCCESS_RATE)
-                words_append(text, size, " (%s: %" PRId64 " of %" PRId64 " requests succeeded", which, sample->successes,
+                words_append(text, size, " (%s: %" PRId64 " of %" PRId64 " requests failed", which, sample->errors,
                              sample->requests);
+        else if (trigger == TRIGGER_SUCCESS_RATE)
+                words_append(text, size, " (%s: %" PRId64 " of %" PRId64 " requests succeeded", which,
+                             sample->successes, sample->requests);
         else
                 words_append(text, size, " (%s: %" PRId64 " requests", which, sample->requests);
         if (sample->dropped > 0)
@@ -138,7 +144,7 @@ static void describe_counts(Trigger trigger, const Sample *sample, bool newest, 
 /* The numbers are those of the newest sample in which the trigger was exceeded. */
 static void describe_trigger(const Rules *rules, const Verdict *verdict, Trigger trigger, char *text, size_t size) {
         unsigned exceeded = 0, last = 0;
-        SampleJudgement judgement, last_judgement = { 0 };
+        SampleJudgement judgement, last_judgement = {0};
         for (unsigned i = 0; i < verdict->count; i++) {
                 engine_judge_sample(rules, verdict->samples[i], &judgement);
                 if (!(judgement.triggers & trigger))
@@ -151,7 +157,8 @@ static void describe_trigger(const Rules *rules, const Verdict *verdict, Trigger
                 return;
         char window[WORDS_MAX];
         describe_measure(rules, trigger, &last_judgement, text, size);
-        words_append(text, size, " in %u of %u samples over %s", exceeded, verdict->expected, words_duration(rules->window_us, window));
+        words_append(text, size, " in %u of %u samples over %s", exceeded, verdict->expected,
+                     words_duration(rules->window_us, window));
         describe_counts(trigger, verdict->samples[last], last + 1 == verdict->count, text, size);
 }
 
@@ -174,8 +181,8 @@ bool policy_armed(const Rules *rules, const Deployment *deployment, int64_t now_
         return rules->armed_for_us == 0 || (deployment && now_wall <= until);
 }
 
-bool policy_bake(const Rules *rules, const Deployment *deployment, int64_t now_wall, bool triggered_since, bool units_active,
-                 bool probe_healthy) {
+bool policy_bake(const Rules *rules, const Deployment *deployment, int64_t now_wall, bool triggered_since,
+                 bool units_active, bool probe_healthy) {
         return deployment && !triggered_since && units_active && probe_healthy &&
                now_wall - deployment->at_wall >= rules->bake_for_us;
 }
@@ -184,7 +191,8 @@ static void add_immediate(Decision *decision, Trigger trigger, const char *why) 
         if (!why || !*why)
                 return;
         decision->triggers |= trigger;
-        words_append(decision->reason, sizeof decision->reason, "%s%s: %s", decision->reason[0] ? "; " : "", trigger_name(trigger), why);
+        words_append(decision->reason, sizeof decision->reason, "%s%s: %s", decision->reason[0] ? "; " : "",
+                     trigger_name(trigger), why);
 }
 
 static void add_window(const PolicyInput *input, Decision *decision) {

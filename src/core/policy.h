@@ -33,16 +33,16 @@ int policy_target(const TargetRequest *request, char ret_target[VERSION_MAX], Ta
 typedef struct PolicyInput {
         const Rules *rules;
         int64_t now_wall;
-        const char *version;           /* current; "" when nothing is */
-        const Deployment *deployment;  /* the newest; NULL: none is known */
-        bool deployment_is_rollback;   /* it was made by a rollback: a rollback never triggers another */
+        const char *version;          /* current; "" when nothing is */
+        const Deployment *deployment; /* the newest; NULL: none is known */
+        bool deployment_is_rollback;  /* it was made by a rollback: a rollback never triggers another */
         const Release *releases;
         unsigned release_count;
-        int64_t rollbacks_today;       /* automatic ones begun within the last DAY_US */
+        int64_t rollbacks_today; /* automatic ones begun within the last DAY_US */
         bool drained_by_operator;
-        const Verdict *verdict;        /* NULL: no samples */
-        const char *unit_failure;      /* reason of engine_units(); NULL or "": none */
-        const char *outage;            /* reason of engine_outage(); NULL or "": none */
+        const Verdict *verdict;   /* NULL: no samples */
+        const char *unit_failure; /* reason of engine_units(); NULL or "": none */
+        const char *outage;       /* reason of engine_outage(); NULL or "": none */
 } PolicyInput;
 
 /* Always fills the decision with its evidence; `id` stays 0. */
@@ -52,8 +52,8 @@ void policy_decide(const PolicyInput *input, Decision *ret);
 bool policy_armed(const Rules *rules, const Deployment *deployment, int64_t now_wall, int64_t *ret_until_wall);
 
 /* A baking release has become good: it lived bake_for, nothing has triggered since its deployment, and it serves now. */
-bool policy_bake(const Rules *rules, const Deployment *deployment, int64_t now_wall, bool triggered_since, bool units_active,
-                 bool probe_healthy);
+bool policy_bake(const Rules *rules, const Deployment *deployment, int64_t now_wall, bool triggered_since,
+                 bool units_active, bool probe_healthy);
 
 /* "error rate 5.02 % > 1.00 % in 4 of 5 samples over 120 s (newest: 301 of 6000 requests failed)", joined by "; ". */
 void policy_describe(const Rules *rules, const Verdict *verdict, char *text, size_t size);

@@ -26,7 +26,8 @@ static unsigned count_acting(const StepRecord *records) {
 }
 
 static const char *check_ranges(const Run *run) {
-        if ((unsigned)run->phase >= PHASE_COUNT || (unsigned)run->outcome > OUTCOME_HELD || (unsigned)run->cursor >= STEP_COUNT)
+        if ((unsigned)run->phase >= PHASE_COUNT || (unsigned)run->outcome > OUTCOME_HELD ||
+            (unsigned)run->cursor >= STEP_COUNT)
                 return "phase, outcome or cursor is out of range";
         if (run->settle_tries > SETTLE_TRIES_MAX)
                 return "it settles for ever";
@@ -61,7 +62,8 @@ static const char *check_outcome(const Run *run) {
         if (run->phase == RUN_FAILED && (run->outcome == OUTCOME_SUCCEEDED || run->outcome == OUTCOME_HELD))
                 return "failed, but the outcome says otherwise";
         bool unexplained = run->failure[0] == '\0';
-        if (phase_ended(run->phase) && unexplained && run->outcome != OUTCOME_SUCCEEDED && run->outcome != OUTCOME_CANCELLED)
+        if (phase_ended(run->phase) && unexplained && run->outcome != OUTCOME_SUCCEEDED &&
+            run->outcome != OUTCOME_CANCELLED)
                 return "it ended badly and doesn't say why";
         if (run->outcome == OUTCOME_CANCELLED && !run->cancel_requested)
                 return "cancelled, but nobody asked for it";
@@ -76,8 +78,8 @@ static const char *check_acting(const Run *run) {
                 return "on its way forward exactly the step at the cursor acts";
         if (back && (in_recovery != 1 || in_steps != 0 || run->recovery[run->cursor].state != STEP_ACTING))
                 return "on its way back exactly the step at the cursor acts";
-        if (run->phase == RUN_SETTLE && (in_steps != 0 || in_recovery > 1 ||
-                                         (in_recovery == 1 && run->recovery[run->cursor].state != STEP_ACTING)))
+        if (run->phase == RUN_SETTLE &&
+            (in_steps != 0 || in_recovery > 1 || (in_recovery == 1 && run->recovery[run->cursor].state != STEP_ACTING)))
                 return "while settling only the step at the cursor acts";
         if ((run->phase == RUN_NEW || phase_ended(run->phase)) && in_steps + in_recovery != 0)
                 return "a step acts before the run's beginning or after its end";
@@ -118,7 +120,8 @@ static const char *check_touched(const Run *run) {
 static const char *check_given_back(const Run *run) {
         if (run->phase == RUN_SETTLE && (run->outstanding & GIVE_BACK) == 0)
                 return "it settles, but nothing is outstanding";
-        if ((run->phase == RUN_SUCCEEDED || run->phase == RUN_FAILED) && (run->outstanding & (1U << STEP_RESTORE_TRAFFIC)))
+        if ((run->phase == RUN_SUCCEEDED || run->phase == RUN_FAILED) &&
+            (run->outstanding & (1U << STEP_RESTORE_TRAFFIC)))
                 return "it ended with traffic drained and doesn't hold";
         if (phase_ended(run->phase) && (run->outstanding & ~GIVE_BACK))
                 return "it ended with something outstanding that nobody will retry";
@@ -130,7 +133,8 @@ static const char *check_undone(const Run *run) {
         if (!phase_ended(run->phase))
                 return NULL;
         for (unsigned id = STEP_RESTORE_TRAFFIC; id <= STEP_RESUME_DEPLOYMENTS; id++) {
-                bool taken = begun(&run->steps[id == STEP_RESTORE_TRAFFIC ? STEP_DRAIN_TRAFFIC : STEP_PAUSE_DEPLOYMENTS]);
+                bool taken =
+                        begun(&run->steps[id == STEP_RESTORE_TRAFFIC ? STEP_DRAIN_TRAFFIC : STEP_PAUSE_DEPLOYMENTS]);
                 bool given = run->steps[id].state == STEP_DONE || run->recovery[id].state == STEP_DONE;
                 bool kept = id == STEP_RESUME_DEPLOYMENTS && run->outcome == OUTCOME_HELD;
                 if (taken && !given && !kept && !(run->outstanding & (1U << id)))
@@ -148,7 +152,9 @@ static const char *check_end(const Run *run) {
         for (unsigned i = 0; i < STEP_COUNT; i++)
                 if (run->steps[i].state == STEP_PENDING)
                         return "it has ended and a step is still to come";
-        const char *serving = run->phase == RUN_SUCCEEDED ? run->plan.to : run->phase == RUN_FAILED ? run->plan.from : "";
+        const char *serving = run->phase == RUN_SUCCEEDED ? run->plan.to
+                              : run->phase == RUN_FAILED  ? run->plan.from
+                                                          : "";
         return strcmp(run->serving, serving) == 0 ? NULL : "it says that another release serves than can be";
 }
 
@@ -162,8 +168,8 @@ static const char *check_waiting(const Run *run) {
 }
 
 const char *run_check(const Run *run) {
-        static RunCheck *const checks[] = { check_ranges, check_plan,       check_outcome, check_acting, check_order,
-                                            check_touched, check_given_back, check_undone,  check_end,    check_waiting };
+        static RunCheck *const checks[] = {check_ranges,  check_plan,       check_outcome, check_acting, check_order,
+                                           check_touched, check_given_back, check_undone,  check_end,    check_waiting};
         for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
                 const char *broken = checks[i](run);
                 if (broken)

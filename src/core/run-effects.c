@@ -167,9 +167,9 @@ static void describe_holding(const Run *run, char *text, size_t size) {
                 if (record_failed(&run->recovery[id]))
                         undone = run->recovery[id].detail;
         snprintf(text, size, "HOLDING: %s %s -> %s: %s.%s%s%s Traffic is %s; deployments are %s. A person has to look.",
-                 direction(run), origin(run), run->plan.to, run->failure, *undone ? " Putting the original back failed: " : "",
-                 undone, *undone ? "." : "", dark ? "STILL DRAINED" : "let through to whatever runs",
-                 paused ? "still paused" : "resumed");
+                 direction(run), origin(run), run->plan.to, run->failure,
+                 *undone ? " Putting the original back failed: " : "", undone, *undone ? "." : "",
+                 dark ? "STILL DRAINED" : "let through to whatever runs", paused ? "still paused" : "resumed");
 }
 
 void move_finish(Move *move) {
@@ -182,7 +182,7 @@ void move_finish(Move *move) {
         } else if (run->outstanding & BIT(STEP_RESUME_DEPLOYMENTS)) {
                 update->flags |= UPDATE_NOTIFY;
                 snprintf(update->notify, sizeof update->notify,
-                         "%s %s -> %s has ended, but deployments are still paused (%s): resume them by hand.", direction(run),
-                         origin(run), run->plan.to, run->recovery[STEP_RESUME_DEPLOYMENTS].detail);
+                         "%s %s -> %s has ended, but deployments are still paused (%s): resume them by hand.",
+                         direction(run), origin(run), run->plan.to, run->recovery[STEP_RESUME_DEPLOYMENTS].detail);
         }
 }

@@ -15,8 +15,10 @@
 void run_blame(Run *run, StepId id) {
         const StepRecord *record = run_record(run, id);
         if (run->failure[0] == '\0') /* the first one is the cause */
-                snprintf(run->failure, sizeof run->failure, "%s %s%s%s", step_title(id, run->plan.kind, !run_goes_forward(run)),
-                         record->state == STEP_TIMED_OUT ? "timed out" : "failed", record->detail[0] ? ": " : "", record->detail);
+                snprintf(run->failure, sizeof run->failure, "%s %s%s%s",
+                         step_title(id, run->plan.kind, !run_goes_forward(run)),
+                         record->state == STEP_TIMED_OUT ? "timed out" : "failed", record->detail[0] ? ": " : "",
+                         record->detail);
 }
 
 void move_end(Move *move) {
@@ -44,7 +46,8 @@ void move_end(Move *move) {
 void move_settle(Move *move) {
         Run *run = move->run;
         run->settle_tries++;
-        move_intend(move, run->outstanding & BIT(STEP_RESTORE_TRAFFIC) ? STEP_RESTORE_TRAFFIC : STEP_RESUME_DEPLOYMENTS, false);
+        move_intend(move, run->outstanding & BIT(STEP_RESTORE_TRAFFIC) ? STEP_RESTORE_TRAFFIC : STEP_RESUME_DEPLOYMENTS,
+                    false);
 }
 
 static void settle_advance(Move *move) {

@@ -88,8 +88,9 @@ static void on_failed(Move *move, StepState state) {
 
 /* Only a living controller keeps traffic held: whoever takes over takes hold again before anything is stopped or started. */
 static bool holds_traffic(const Run *run) {
-        return (run->phase == RUN_FORWARD || run->phase == RUN_RECOVERY) && run->steps[STEP_DRAIN_TRAFFIC].state == STEP_DONE &&
-               run->cursor >= STEP_STOP_VERSION && run->cursor <= STEP_VERIFY_HEALTH;
+        return (run->phase == RUN_FORWARD || run->phase == RUN_RECOVERY) &&
+               run->steps[STEP_DRAIN_TRAFFIC].state == STEP_DONE && run->cursor >= STEP_STOP_VERSION &&
+               run->cursor <= STEP_VERIFY_HEALTH;
 }
 
 /* The intent is durable and the crash has used up nothing of the step's time. */
@@ -225,7 +226,7 @@ static void on_cancel(Move *move) {
 
 void run_step(Run *run, const RunEvent *event, RunUpdate *ret_update) {
         memset(ret_update, 0, sizeof *ret_update);
-        Move move = { .run = run, .event = event, .update = ret_update };
+        Move move = {.run = run, .event = event, .update = ret_update};
         switch (event->type) {
         case EVENT_START:
                 on_start(&move);
@@ -251,7 +252,8 @@ void run_step(Run *run, const RunEvent *event, RunUpdate *ret_update) {
         assert(run->phase == RUN_NEW || run_ended(run) || run->waiting != WAIT_NOTHING || run->appends > 0);
 }
 
-void run_init(Run *ret_run, const Plan *plan, const char *reason, const char *initiator, int64_t decision_id, int64_t wall) {
+void run_init(Run *ret_run, const Plan *plan, const char *reason, const char *initiator, int64_t decision_id,
+              int64_t wall) {
         *ret_run = (Run){
                 .plan = *plan,
                 .decision_id = decision_id,

@@ -81,7 +81,8 @@ typedef struct RunUpdate {
 } RunUpdate;
 
 /* A run in RUN_NEW; `id` is the journal's and stays 0. `requests_failed` is -1: the shell fills it in when a source can tell. */
-void run_init(Run *ret_run, const Plan *plan, const char *reason, const char *initiator, int64_t decision_id, int64_t wall);
+void run_init(Run *ret_run, const Plan *plan, const char *reason, const char *initiator, int64_t decision_id,
+              int64_t wall);
 
 /* One move. `ret_update` is always filled (flags 0: nothing to do). */
 void run_step(Run *run, const RunEvent *event, RunUpdate *ret_update);

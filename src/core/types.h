@@ -50,13 +50,13 @@ typedef enum Trigger {
 
 /* The rules a decision follows. Defaults are the specification's; a copy is kept with every decision. */
 typedef struct Rules {
-        int64_t error_rate_ppm;    /* more is degraded */
-        int64_t latency_p99_us;    /* more is degraded */
-        int64_t success_rate_ppm;  /* less is degraded */
-        int64_t window_us;         /* degradation_window */
-        int64_t interval_us;       /* one sample */
+        int64_t error_rate_ppm;     /* more is degraded */
+        int64_t latency_p99_us;     /* more is degraded */
+        int64_t success_rate_ppm;   /* less is degraded */
+        int64_t window_us;          /* degradation_window */
+        int64_t interval_us;        /* one sample */
         int64_t degraded_share_ppm; /* of the expected samples: 75 % */
-        int64_t min_requests;      /* a sample with fewer is unknown */
+        int64_t min_requests;       /* a sample with fewer is unknown */
         int64_t outage_window_us;
         int64_t restart_limit;     /* restarts within outage_window that mean "failed" */
         int64_t armed_for_us;      /* after a deployment; 0: always armed */
@@ -190,7 +190,7 @@ typedef struct Run {
         StepRecord steps[STEP_COUNT];    /* preflight and forward */
         StepRecord recovery[STEP_COUNT]; /* undo, recovery and settle */
         int64_t created_wall, ended_wall;
-        char failure[REASON_MAX]; /* the first critical failure, in words */
+        char failure[REASON_MAX];  /* the first critical failure, in words */
         char serving[VERSION_MAX]; /* set at the end: which release serves; "" for none that is proven */
         int64_t in_flight_cut;     /* requests given up by the drain; they were in the bad release's hands */
         int64_t requests_failed;   /* requests that failed while the run was under way; -1: no source could tell */
@@ -244,12 +244,12 @@ typedef struct UnitSet {
 } UnitSet;
 
 typedef struct UnitsState {
-        bool loadable;     /* every unit of the set can be loaded */
-        bool active;       /* every unit of the set is active and ready */
-        bool alive;        /* a main process of any unit of the set lives (perhaps stopping, perhaps not ready) */
-        bool failed;       /* a unit of the set is in state failed */
-        int64_t restarts;  /* sum of the automatic restarts counted by the supervisor since the unit was started by hand */
-        int64_t main_pid;  /* of the first unit; 0: none */
+        bool loadable;    /* every unit of the set can be loaded */
+        bool active;      /* every unit of the set is active and ready */
+        bool alive;       /* a main process of any unit of the set lives (perhaps stopping, perhaps not ready) */
+        bool failed;      /* a unit of the set is in state failed */
+        int64_t restarts; /* sum of the automatic restarts counted by the supervisor since the unit was started by hand */
+        int64_t main_pid;        /* of the first unit; 0: none */
         int64_t main_start_wall; /* when that process was started; 0: unknown */
         char invocation[40];     /* changes with every start; "" when not running */
         char detail[DETAIL_MAX]; /* for people: "novacron-dwcp-v3.service: failed (exit code 3)" */

@@ -11,12 +11,12 @@
 static const struct {
         const char *key, *title;
 } rows[] = {
-        [VALIDATE_VERSION] = { "version", "Previous version running" },
-        [VALIDATE_SERVICES] = { "services", "All services operational" },
-        [VALIDATE_HEALTH] = { "health", "Health check" },
-        [VALIDATE_ERROR_RATE] = { "error_rate", "Error rate" },
-        [VALIDATE_LATENCY] = { "latency_p99", "P99 latency" },
-        [VALIDATE_SUCCESS_RATE] = { "success_rate", "Success rate" },
+        [VALIDATE_VERSION] = {"version", "Previous version running"},
+        [VALIDATE_SERVICES] = {"services", "All services operational"},
+        [VALIDATE_HEALTH] = {"health", "Health check"},
+        [VALIDATE_ERROR_RATE] = {"error_rate", "Error rate"},
+        [VALIDATE_LATENCY] = {"latency_p99", "P99 latency"},
+        [VALIDATE_SUCCESS_RATE] = {"success_rate", "Success rate"},
 };
 _Static_assert(ARRAY_SIZE(rows) == VALIDATE_COUNT, "every check has its row");
 
@@ -62,7 +62,8 @@ static void check_error_rate(const Sample *sample, ValidationCheck *check) {
 
 static void check_success_rate(const Sample *sample, ValidationCheck *check) {
         int64_t limit = VALIDATE_SUCCESS_RATE_PPM * (sample->requests + sample->dropped);
-        check->verdict = verdict_of(sample->successes * PPM > limit, (sample->successes + sample->dropped) * PPM > limit);
+        check->verdict =
+                verdict_of(sample->successes * PPM > limit, (sample->successes + sample->dropped) * PPM > limit);
 }
 
 static void check_latency(const Rules *rules, const Sample *sample, ValidationCheck *check) {
@@ -77,10 +78,12 @@ static void describe_sample(const ValidationInput *input, const char *number, ch
                 words_append(text, size, "no sample since the run");
         else if (!sample->measured)
                 words_append(text, size, "not measured%s%s", sample->note[0] ? ": " : "", sample->note);
-        else if (!engine_sample_usable(input->rules, sample) && sample->requests >= input->rules->min_requests && sample->requests > 0)
+        else if (!engine_sample_usable(input->rules, sample) && sample->requests >= input->rules->min_requests &&
+                 sample->requests > 0)
                 words_append(text, size, "the source contradicts itself");
         else if (!engine_sample_usable(input->rules, sample))
-                words_append(text, size, "only %" PRId64 " requests, %" PRId64 " needed", sample->requests, input->rules->min_requests);
+                words_append(text, size, "only %" PRId64 " requests, %" PRId64 " needed", sample->requests,
+                             input->rules->min_requests);
         else
                 words_append(text, size, "%s", number);
 }
@@ -91,8 +94,10 @@ static void check_sample(const ValidationInput *input, Validation *ret) {
         ValidationCheck *latency = &ret->checks[VALIDATE_LATENCY];
         ValidationCheck *success_rate = &ret->checks[VALIDATE_SUCCESS_RATE];
         words_append(error_rate->limit, sizeof error_rate->limit, "< %s", words_ratio(VALIDATE_ERROR_RATE_PPM, limit));
-        words_append(latency->limit, sizeof latency->limit, "< %s", words_duration(input->rules->latency_p99_us, limit));
-        words_append(success_rate->limit, sizeof success_rate->limit, "> %s", words_ratio(VALIDATE_SUCCESS_RATE_PPM, limit));
+        words_append(latency->limit, sizeof latency->limit, "< %s",
+                     words_duration(input->rules->latency_p99_us, limit));
+        words_append(success_rate->limit, sizeof success_rate->limit, "> %s",
+                     words_ratio(VALIDATE_SUCCESS_RATE_PPM, limit));
 
         if (input->sample) {
                 SampleJudgement judgement;
@@ -106,10 +111,12 @@ static void check_sample(const ValidationInput *input, Validation *ret) {
                         check_success_rate(input->sample, success_rate);
                 }
         }
-        describe_sample(input, words_percent(ret->error_rate_ppm, 2, number), error_rate->measured, sizeof error_rate->measured);
-        describe_sample(input, ret->latency_p99_us < 0 ? "not known" : words_duration(ret->latency_p99_us, number), latency->measured,
-                        sizeof latency->measured);
-        describe_sample(input, words_percent(ret->success_rate_ppm, 2, number), success_rate->measured, sizeof success_rate->measured);
+        describe_sample(input, words_percent(ret->error_rate_ppm, 2, number), error_rate->measured,
+                        sizeof error_rate->measured);
+        describe_sample(input, ret->latency_p99_us < 0 ? "not known" : words_duration(ret->latency_p99_us, number),
+                        latency->measured, sizeof latency->measured);
+        describe_sample(input, words_percent(ret->success_rate_ppm, 2, number), success_rate->measured,
+                        sizeof success_rate->measured);
 }
 
 static CheckVerdict sum_up(const Validation *validation) {

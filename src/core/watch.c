@@ -9,7 +9,7 @@
 /* ---- total outage ---- */
 
 void outage_watch_restart(OutageWatch *watch, int64_t mono) {
-        *watch = (OutageWatch){ .since_mono = mono };
+        *watch = (OutageWatch){.since_mono = mono};
 }
 
 /* When was a request last seen to fail? The pulse knows only the first failure since the last success. */
@@ -22,8 +22,8 @@ static void look_at_failures(OutageWatch *watch, const MetricsPulse *pulse, int6
         watch->looked = true;
 }
 
-bool engine_outage(const Rules *rules, OutageWatch *watch, const MetricsPulse *pulse, const ProbeView *probe, int64_t now_mono,
-                   char *reason, size_t size) {
+bool engine_outage(const Rules *rules, OutageWatch *watch, const MetricsPulse *pulse, const ProbeView *probe,
+                   int64_t now_mono, char *reason, size_t size) {
         reason[0] = '\0';
         if (!pulse->connected) { /* blind: the time until it is heard again is no evidence of anything */
                 outage_watch_restart(watch, now_mono);
@@ -38,8 +38,10 @@ bool engine_outage(const Rules *rules, OutageWatch *watch, const MetricsPulse *p
         if (!long_enough || !failing || !probe_agrees)
                 return false;
         char duration[WORDS_MAX];
-        words_append(reason, size, "no request has succeeded for %s (%" PRId64 " failed) and the health probe failed %d times in a row",
-                     words_duration(now_mono - since, duration), pulse->failures_since_success, probe->consecutive_failures);
+        words_append(
+                reason, size,
+                "no request has succeeded for %s (%" PRId64 " failed) and the health probe failed %d times in a row",
+                words_duration(now_mono - since, duration), pulse->failures_since_success, probe->consecutive_failures);
         return true;
 }
 
@@ -65,7 +67,8 @@ static void look_at_restarts(RestartWatch *watch, int64_t restarts, int64_t now_
         watch->looked = true;
 }
 
-bool engine_units(const Rules *rules, RestartWatch *watch, const UnitsState *units, int64_t now_mono, char *reason, size_t size) {
+bool engine_units(const Rules *rules, RestartWatch *watch, const UnitsState *units, int64_t now_mono, char *reason,
+                  size_t size) {
         reason[0] = '\0';
         look_at_restarts(watch, units->restarts, now_mono);
         unsigned recent = 0;
@@ -78,7 +81,8 @@ bool engine_units(const Rules *rules, RestartWatch *watch, const UnitsState *uni
         if (recent == 0 || recent < rules->restart_limit)
                 return false;
         char duration[WORDS_MAX];
-        words_append(reason, size, "restarted %u times within %s", recent, words_duration(rules->outage_window_us, duration));
+        words_append(reason, size, "restarted %u times within %s", recent,
+                     words_duration(rules->outage_window_us, duration));
         if (units->detail[0])
                 words_append(reason, size, ": %s", units->detail);
         return true;

@@ -26,8 +26,8 @@ void outage_watch_restart(OutageWatch *watch, int64_t mono);
 /* To be asked about every second. True: for outage_window no request has succeeded, at least one has failed in that time, and
  * the health probe has failed at least twice in a row. No traffic is never an outage, and neither is a source that isn't
  * heard. `reason` (at least 1 byte) says it with numbers; it is "" otherwise. */
-bool engine_outage(const Rules *rules, OutageWatch *watch, const MetricsPulse *pulse, const ProbeView *probe, int64_t now_mono,
-                   char *reason, size_t size);
+bool engine_outage(const Rules *rules, OutageWatch *watch, const MetricsPulse *pulse, const ProbeView *probe,
+                   int64_t now_mono, char *reason, size_t size);
 
 #define RESTARTS_KEPT 32 /* restart_limit may not be higher */
 
@@ -40,4 +40,5 @@ typedef struct RestartWatch {
 } RestartWatch;
 
 /* True: a unit is in state failed, or restarted restart_limit times within outage_window (Restart=on-failure hides `failed`). */
-bool engine_units(const Rules *rules, RestartWatch *watch, const UnitsState *units, int64_t now_mono, char *reason, size_t size);
+bool engine_units(const Rules *rules, RestartWatch *watch, const UnitsState *units, int64_t now_mono, char *reason,
+                  size_t size);

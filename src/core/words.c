@@ -19,7 +19,8 @@ static void decimal(int64_t value, unsigned digits, unsigned least, const char *
         if (digits == 0)
                 snprintf(buffer, WORDS_MAX, "%" PRId64 " %s", value, unit);
         else
-                snprintf(buffer, WORDS_MAX, "%" PRId64 ".%0*" PRId64 " %s", value / scale, (int)digits, value % scale, unit);
+                snprintf(buffer, WORDS_MAX, "%" PRId64 ".%0*" PRId64 " %s", value / scale, (int)digits, value % scale,
+                         unit);
 }
 
 char *words_duration(int64_t us, char buffer[WORDS_MAX]) {

@@ -40,7 +40,8 @@ static void note_state(Controller *controller, const char *version) {
         Release known;
         Error error = {0};
         if (journal_release(controller->journal, version, &known, &error) == 0)
-                (void)journal_set_release(controller->journal, version, RELEASE_UNPROVEN, controller->begun_wall, &error);
+                (void)journal_set_release(controller->journal, version, RELEASE_UNPROVEN, controller->begun_wall,
+                                          &error);
 }
 
 static void take_next(struct Adoption *adoption) {
@@ -51,8 +52,8 @@ static void take_next(struct Adoption *adoption) {
                 note_state(controller, version);
                 if (!adoption->again && release_store_has_manifest(controller->world->releases, version))
                         continue;
-                int r = release_store_take_in(controller->world->releases, version, adoption->again, TAKE_IN_BUDGET_US, on_taken_in,
-                                              adoption, &adoption->op, &error);
+                int r = release_store_take_in(controller->world->releases, version, adoption->again, TAKE_IN_BUDGET_US,
+                                              on_taken_in, adoption, &adoption->op, &error);
                 if (r >= 0)
                         return;
                 log_warn("%s was not taken in: %s", version, error_text(&error));

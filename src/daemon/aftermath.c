@@ -12,7 +12,8 @@ static void set_state(Controller *controller, const char *version, ReleaseState 
         if (!controller->journal || version[0] == '\0')
                 return;
         if (journal_set_release(controller->journal, version, state, clock_wall_us(), &error) < 0)
-                log_error("%s could not be journalled as %s: %s", version, release_state_name(state), error_text(&error));
+                log_error("%s could not be journalled as %s: %s", version, release_state_name(state),
+                          error_text(&error));
 }
 
 static ReleaseState state_of(Controller *controller, const char *version) {
@@ -52,18 +53,20 @@ static void say_how_it_ended(Controller *controller, const Run *run) {
         const char *kind = run_kind_name(run->plan.kind);
         long long id = (long long)run->id;
         if (run->outcome == OUTCOME_SUCCEEDED) {
-                snprintf(message, sizeof message, "run %lld: %s from %s to %s succeeded; %s is serving. Reason: %.256s", id, kind,
-                         run->plan.from[0] ? run->plan.from : "nothing", run->plan.to, run->serving, run->reason);
+                snprintf(message, sizeof message, "run %lld: %s from %s to %s succeeded; %s is serving. Reason: %.256s",
+                         id, kind, run->plan.from[0] ? run->plan.from : "nothing", run->plan.to, run->serving,
+                         run->reason);
                 log_info("%s", message);
                 if (run->plan.kind == RUN_ROLLBACK && run->plan.mode != MODE_MANUAL)
                         alert_set(controller, "rollback", message);
                 return;
         }
-        snprintf(message, sizeof message, "run %lld: %s to %s ended %s (%s); serving: %s. %.256s", id, kind, run->plan.to,
-                 run_phase_name(run->phase), run_outcome_name(run->outcome), run->serving[0] ? run->serving : "nothing that is proven",
-                 run->failure);
+        snprintf(message, sizeof message, "run %lld: %s to %s ended %s (%s); serving: %s. %.256s", id, kind,
+                 run->plan.to, run_phase_name(run->phase), run_outcome_name(run->outcome),
+                 run->serving[0] ? run->serving : "nothing that is proven", run->failure);
         /* an operator who asked for it is told by the answer; nobody has to be woken for what was never touched */
-        bool untouched = run->outcome == OUTCOME_REFUSED || run->outcome == OUTCOME_CANCELLED || run->outcome == OUTCOME_UNDONE;
+        bool untouched =
+                run->outcome == OUTCOME_REFUSED || run->outcome == OUTCOME_CANCELLED || run->outcome == OUTCOME_UNDONE;
         if (untouched && run->plan.mode != MODE_AUTOMATIC)
                 log_warn("%s", message);
         else

@@ -38,7 +38,8 @@ static void run_command(Controller *controller, const char *message) {
         argv[count] = NULL;
         Op *op;
         Error error = {0};
-        if (process_run(controller->event, argv, NULL, ALERT_COMMAND_BUDGET_US, on_command, controller, &op, &error) < 0)
+        if (process_run(controller->event, argv, NULL, ALERT_COMMAND_BUDGET_US, on_command, controller, &op, &error) <
+            0)
                 log_warn("alerts.command: %s", error_text(&error));
 }
 
@@ -46,11 +47,13 @@ static void tell(Controller *controller, const Alert *alert) {
         char time[CLOCK_TEXT_MAX];
         Error error = {0};
         log_alert("%s: %s", alert->source, alert->message);
-        if (controller->journal && journal_add_alert(controller->journal, alert->since_wall, alert->source, alert->message, &error) < 0)
+        if (controller->journal &&
+            journal_add_alert(controller->journal, alert->since_wall, alert->source, alert->message, &error) < 0)
                 log_warn("the alert could not be journalled: %s", error_text(&error));
         controller_tell(controller, "alert",
-                        json_pack("{s:s, s:s, s:o}", "since", clock_format_rfc3339(alert->since_wall, time, sizeof time), "source",
-                                  alert->source, "message", wire_text(alert->message)));
+                        json_pack("{s:s, s:s, s:o}", "since",
+                                  clock_format_rfc3339(alert->since_wall, time, sizeof time), "source", alert->source,
+                                  "message", wire_text(alert->message)));
         run_command(controller, alert->message);
 }
 

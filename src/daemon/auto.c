@@ -14,7 +14,8 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-#define RECOVER_AGAIN_US (500 * USEC_PER_MSEC) /* break glass holds the run lock: what it leaves open is ours to finish */
+#define RECOVER_AGAIN_US                                                                                               \
+        (500 * USEC_PER_MSEC) /* break glass holds the run lock: what it leaves open is ours to finish */
 #define STOP_EXTENSION "EXTEND_TIMEOUT_USEC=200000000"
 
 typedef struct Daemon {
@@ -144,8 +145,8 @@ static int open_server(Daemon *daemon, Error *error) {
                 r = fs_make_directories(directory, 0755, error);
         if (r < 0)
                 return r;
-        return api_server_new(daemon->event, daemon->config->socket, acting_group(daemon->config), &controller_operations,
-                              daemon->controller, &daemon->server, error);
+        return api_server_new(daemon->event, daemon->config->socket, acting_group(daemon->config),
+                              &controller_operations, daemon->controller, &daemon->server, error);
 }
 
 static int open_controller(Daemon *daemon, Error *error) {
@@ -166,7 +167,8 @@ static int open_controller(Daemon *daemon, Error *error) {
         if (r >= 0)
                 r = controller_watch(daemon->controller, error);
         if (r >= 0)
-                r = sd_event_add_time_relative(daemon->event, &daemon->recover_timer, CLOCK_BOOTTIME, 0, 0, try_recover, daemon);
+                r = sd_event_add_time_relative(daemon->event, &daemon->recover_timer, CLOCK_BOOTTIME, 0, 0, try_recover,
+                                               daemon);
         if (r >= 0)
                 r = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_stop, daemon);
         if (r >= 0)
@@ -189,7 +191,8 @@ static void close_controller(Daemon *daemon) {
 static int serve(Daemon *daemon, Error *error) {
         int r = open_controller(daemon, error);
         if (r >= 0) {
-                log_info("watching %s (controller %s, pid %d)", daemon->controller->version[0] ? daemon->controller->version : "no release yet",
+                log_info("watching %s (controller %s, pid %d)",
+                         daemon->controller->version[0] ? daemon->controller->version : "no release yet",
                          PROJECT_VERSION, (int)getpid());
                 sd_notifyf(0, "READY=1\nSTATUS=watching %s", daemon->controller->version);
                 r = sd_event_loop(daemon->event);

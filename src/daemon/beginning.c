@@ -23,8 +23,8 @@ static int refuse_busy(Problem *problem, const LockHolder *holder, const Error *
         if (holder->known)
                 problem_add(problem, "holder",
                             json_pack("{s:i, s:s, s:s, s:s}", "pid", (int)holder->pid, "since",
-                                      clock_format_rfc3339(holder->since_wall, time, sizeof time), "why", holder->why, "progress",
-                                      holder->progress));
+                                      clock_format_rfc3339(holder->since_wall, time, sizeof time), "why", holder->why,
+                                      "progress", holder->progress));
         return -1;
 }
 
@@ -32,10 +32,12 @@ static int refuse_own_run(Problem *problem, const Run *run) {
         char time[CLOCK_TEXT_MAX];
         clock_format_rfc3339(run->created_wall, time, sizeof time);
         problem_set(problem, 409, EXIT_TRY_LATER, "Another run is under way",
-                    "run %lld (%s %s to %s) holds the lock since %s, begun by %s: %s", (long long)run->id, run_mode_name(run->plan.mode),
-                    run_kind_name(run->plan.kind), run->plan.to, time, run->initiator, run->reason);
+                    "run %lld (%s %s to %s) holds the lock since %s, begun by %s: %s", (long long)run->id,
+                    run_mode_name(run->plan.mode), run_kind_name(run->plan.kind), run->plan.to, time, run->initiator,
+                    run->reason);
         problem_add(problem, "holder",
-                    json_pack("{s:i, s:s, s:s, s:I}", "pid", (int)getpid(), "since", time, "why", run->reason, "run", (json_int_t)run->id));
+                    json_pack("{s:i, s:s, s:s, s:I}", "pid", (int)getpid(), "since", time, "why", run->reason, "run",
+                              (json_int_t)run->id));
         return -1;
 }
 
@@ -80,17 +82,21 @@ static int check_wish(Controller *controller, const RunWish *wish, Problem *prob
         if (release_store_current(controller->world->releases, controller->version, &error) < 0) {
                 controller->version[0] = '\0';
                 controller->version_error = error;
-                if (error.code != -ENOENT || wish->kind == RUN_ROLLBACK || controller->deployment_known) /* only the first one needs none */
-                        return problem_set(problem, 409, EXIT_REFUSED, "The live release is not known", "%s", error_text(&error));
+                if (error.code != -ENOENT || wish->kind == RUN_ROLLBACK ||
+                    controller->deployment_known) /* only the first one needs none */
+                        return problem_set(problem, 409, EXIT_REFUSED, "The live release is not known", "%s",
+                                           error_text(&error));
         }
         if (wish->expect_from && wish->expect_from[0] && strcmp(wish->expect_from, controller->version) != 0)
-                return problem_set(problem, 409, EXIT_REFUSED, "The live release has changed", "%s is current, not %s as when this was planned",
+                return problem_set(problem, 409, EXIT_REFUSED, "The live release has changed",
+                                   "%s is current, not %s as when this was planned",
                                    controller->version[0] ? controller->version : "nothing", wish->expect_from);
         if (wish->kind != RUN_DEPLOYMENT)
                 return 0;
         if (hold_read(controller->journal, HOLD_DEPLOYMENTS, &hold, &error) >= 0 && hold.held)
                 return problem_set(problem, 409, EXIT_TRY_LATER, "Deployments are paused",
-                                   "deployments are paused by %s (%s); when that is settled: auto-rollback resume", hold.by, hold.why);
+                                   "deployments are paused by %s (%s); when that is settled: auto-rollback resume",
+                                   hold.by, hold.why);
         return 0;
 }
 

@@ -17,8 +17,9 @@
 #include <string.h>
 #include <sys/pidfd.h>
 
-#define LOOK_BUDGET_US (3 * USEC_PER_SEC)   /* how long a reader waits for the first answers of units, balancer and health */
-#define HUNG_AFTER_US (5 * USEC_PER_SEC)    /* beyond the step's budget: then the run's holder is hung */
+#define LOOK_BUDGET_US                                                                                                 \
+        (3 * USEC_PER_SEC) /* how long a reader waits for the first answers of units, balancer and health */
+#define HUNG_AFTER_US (5 * USEC_PER_SEC) /* beyond the step's budget: then the run's holder is hung */
 #define HOLDER_POLL_US (100 * USEC_PER_MSEC)
 
 typedef struct BreakGlass {
@@ -46,7 +47,8 @@ static void on_finished(void *userdata, const Run *run) {
 static Caller ourselves(void) {
         Caller caller = {.uid = getuid(), .gid = getgid(), .pid = getpid(), .may_act = true};
         const struct passwd *user = getpwuid(getuid());
-        snprintf(caller.name, sizeof caller.name, "%.60s (uid %u)", user ? user->pw_name : "unknown", (unsigned)getuid());
+        snprintf(caller.name, sizeof caller.name, "%.60s (uid %u)", user ? user->pw_name : "unknown",
+                 (unsigned)getuid());
         return caller;
 }
 
@@ -58,9 +60,10 @@ static void leave_no_trace(const Config *config) {
 }
 
 static int not_allowed(Problem *problem, const Error *error) {
-        return problem_set(problem, 403, EXIT_PERMISSION, "Not allowed",
-                           "%s. No controller answers, and doing it without one needs root or the service's user: type the same line with sudo",
-                           error_text(error));
+        return problem_set(
+                problem, 403, EXIT_PERMISSION, "Not allowed",
+                "%s. No controller answers, and doing it without one needs root or the service's user: type the same line with sudo",
+                error_text(error));
 }
 
 static int open_glass(BreakGlass *glass, ControllerRole role, Problem *problem) {
@@ -71,7 +74,8 @@ static int open_glass(BreakGlass *glass, ControllerRole role, Problem *problem) 
         if (r == -EACCES || r == -EPERM)
                 return not_allowed(problem, &error);
         if (r < 0)
-                return problem_set(problem, 503, EXIT_UNAVAILABLE, "Break glass failed", "%s", error.code ? error_text(&error) : strerror(-r));
+                return problem_set(problem, 503, EXIT_UNAVAILABLE, "Break glass failed", "%s",
+                                   error.code ? error_text(&error) : strerror(-r));
         leave_no_trace(glass->config); /* already now: this process may be killed, too */
         glass->controller->on_event = tell;
         glass->controller->on_finished = on_finished;
@@ -89,8 +93,8 @@ static void close_glass(BreakGlass *glass) {
 /* ---- reading ---- */
 
 static bool all_known(const Controller *controller) {
-        bool traffic = !controller->config->traffic_driver || watcher_traffic(controller->watcher)
-                       || watcher_traffic_problem(controller->watcher)[0];
+        bool traffic = !controller->config->traffic_driver || watcher_traffic(controller->watcher) ||
+                       watcher_traffic_problem(controller->watcher)[0];
         return watcher_units(controller->watcher) && prober_view(controller->prober)->known && traffic;
 }
 
@@ -100,7 +104,8 @@ static int look_around(BreakGlass *glass, Problem *problem) {
                 return problem_set(problem, 503, EXIT_UNAVAILABLE, "Nothing can be watched", "%s", error_text(&error));
         current_look(glass->controller);
         int64_t deadline = clock_mono_us() + LOOK_BUDGET_US;
-        for (int64_t left = LOOK_BUDGET_US; left > 0 && !all_known(glass->controller); left = deadline - clock_mono_us()) {
+        for (int64_t left = LOOK_BUDGET_US; left > 0 && !all_known(glass->controller);
+             left = deadline - clock_mono_us()) {
                 int r = sd_event_run(glass->event, (uint64_t)left);
                 if (r < 0)
                         return problem_set(problem, 500, EXIT_INTERNAL, "The event loop failed", "%s", strerror(-r));
@@ -108,11 +113,38 @@ static int look_around(BreakGlass *glass, Problem *problem) {
         return 0;
 }
 
-static int read_only(BreakGlass *glass, ApiOperation *operation, const json_t *arguments, json_t **ret_answer, Problem *problem) {
+static int busy(Problem *problem, const LockHolder *holder, const Error *error) {
+        char time[CLOCK_TEXT_MAX];
+        problem_set(problem, 409, EXIT_TRY_LATER, "Another run is under way", "%s", error_text(error));
+        if (holder->known)
+                problem_add(problem, "holder",
+                            json_pack("{s:i, s:s, s:s, s:s}", "pid", (int)holder->pid, "since",
+                                      clock_format_rfc3339(holder->since_wall, time, sizeof time), "why", holder->why,
+                                      "progress", holder->progress));
+        return -1;
+}
+
+/* In the middle of another's run things look odd ("nothing is left to go back to"): then that is what has to be said. */
+static int blame_other_run(const BreakGlass *glass, Problem *problem) {
+        char path[PATH_MAX], since[CLOCK_TEXT_MAX];
+        LockHolder holder = {0};
+        Error error = {0};
+        snprintf(path, sizeof path, "%s/run.lock", glass->config->state);
+        if (lock_holder_read(path, &holder, &error) != 1 || !holder.known)
+                return -1;
+        error_set(&error, -EBUSY, "%s is held by process %d since %s: %s; try again later", path, (int)holder.pid,
+                  clock_format_rfc3339(holder.since_wall, since, sizeof since), holder.why);
+        json_decref(problem->extra);
+        return busy(problem, &holder, &error);
+}
+
+static int read_only(BreakGlass *glass, ApiOperation *operation, const json_t *arguments, json_t **ret_answer,
+                     Problem *problem) {
         const Caller caller = ourselves();
         if (open_glass(glass, ROLE_READER, problem) < 0 || look_around(glass, problem) < 0)
                 return -1;
-        return operation(glass->controller, arguments, &caller, ret_answer, problem);
+        int r = operation(glass->controller, arguments, &caller, ret_answer, problem);
+        return r < 0 ? blame_other_run(glass, problem) : r;
 }
 
 /* ---- a holder that is hung ---- */
@@ -140,11 +172,13 @@ static int kill_holder(const LockHolder *holder, Error *error) {
         if (!process_alive(holder->pid, holder->start_ticks))
                 return 0;
         if (pidfd_send_signal(fd, SIGKILL, NULL, 0) < 0)
-                return error_set(error, -errno, "process %d holds the run lock and makes no progress, but can't be killed: %s",
+                return error_set(error, -errno,
+                                 "process %d holds the run lock and makes no progress, but can't be killed: %s",
                                  (int)holder->pid, strerror(errno));
         struct pollfd ended = {.fd = fd, .events = POLLIN};
         if (poll(&ended, 1, 5000) <= 0)
-                return error_set(error, -ETIMEDOUT, "process %d was killed but does not end (stuck in the kernel?)", (int)holder->pid);
+                return error_set(error, -ETIMEDOUT, "process %d was killed but does not end (stuck in the kernel?)",
+                                 (int)holder->pid);
         return 0;
 }
 
@@ -155,20 +189,10 @@ static int wait_or_kill(BreakGlass *glass, const LockHolder *holder, Error *erro
                 usleep((useconds_t)HOLDER_POLL_US); /* no event tells when another process's lock is freed */
                 return 0;
         }
-        log_alert("process %d holds the run lock since it got to '%s' and makes no progress: it is killed, its run is taken over",
-                  (int)holder->pid, holder->progress);
+        log_alert(
+                "process %d holds the run lock since it got to '%s' and makes no progress: it is killed, its run is taken over",
+                (int)holder->pid, holder->progress);
         return kill_holder(holder, error);
-}
-
-static int busy(Problem *problem, const LockHolder *holder, const Error *error) {
-        char time[CLOCK_TEXT_MAX];
-        problem_set(problem, 409, EXIT_TRY_LATER, "Another run is under way", "%s", error_text(error));
-        if (holder->known)
-                problem_add(problem, "holder",
-                            json_pack("{s:i, s:s, s:s, s:s}", "pid", (int)holder->pid, "since",
-                                      clock_format_rfc3339(holder->since_wall, time, sizeof time), "why", holder->why, "progress",
-                                      holder->progress));
-        return -1;
 }
 
 /* ---- the run ---- */
@@ -177,8 +201,8 @@ static int loop_until_finished(BreakGlass *glass, Problem *problem) {
         int r = sd_event_loop(glass->event);
         if (r >= 0)
                 return 0;
-        return problem_set(problem, 500, EXIT_INTERNAL, "The event loop failed", "%s; the run is in the journal: type the same line again",
-                           strerror(-r));
+        return problem_set(problem, 500, EXIT_INTERNAL, "The event loop failed",
+                           "%s; the run is in the journal: type the same line again", strerror(-r));
 }
 
 /* First what a dead process left open: 1 it was finished (or undone) here, 0 there was nothing. */
@@ -190,21 +214,25 @@ static int finish_what_was_open(BreakGlass *glass, bool emergency, Problem *prob
                 if (r == 0)
                         return 0;
                 if (r > 0)
-                        return runner_run(glass->controller->runner) && loop_until_finished(glass, problem) < 0 ? -1 : 1;
+                        return runner_run(glass->controller->runner) && loop_until_finished(glass, problem) < 0 ? -1
+                                                                                                                : 1;
                 if (r == -EBUSY && !emergency)
                         return busy(problem, &holder, &error);
                 if (r == -EBUSY && wait_or_kill(glass, &holder, &error) >= 0)
                         continue;
                 if (r == -EACCES || r == -EPERM)
                         return not_allowed(problem, &error);
-                return problem_set(problem, 503, EXIT_UNAVAILABLE, "The open run can't be taken over", "%s", error_text(&error));
+                return problem_set(problem, 503, EXIT_UNAVAILABLE, "The open run can't be taken over", "%s",
+                                   error_text(&error));
         }
 }
 
 static bool reached(const json_t *run, const char *wanted) {
-        const char *phase = json_string_value(json_object_get(run, "phase")), *kind = json_string_value(json_object_get(run, "kind"));
+        const char *phase = json_string_value(json_object_get(run, "phase")),
+                   *kind = json_string_value(json_object_get(run, "kind"));
         const char *to = json_string_value(json_object_get(run, "to"));
-        return phase && strcmp(phase, "succeeded") == 0 && kind && strcmp(kind, "rollback") == 0 && (wanted[0] == '\0' || strcmp(to, wanted) == 0);
+        return phase && strcmp(phase, "succeeded") == 0 && kind && strcmp(kind, "rollback") == 0 &&
+               (wanted[0] == '\0' || strcmp(to, wanted) == 0);
 }
 
 static int start_fresh(BreakGlass *glass, const json_t *arguments, Problem *problem) {
@@ -220,7 +248,8 @@ static int start_fresh(BreakGlass *glass, const json_t *arguments, Problem *prob
 }
 
 static int roll_back(BreakGlass *glass, const json_t *arguments, json_t **ret_answer, Problem *problem) {
-        const char *mode = json_string_value(json_object_get(arguments, "mode")), *to = json_string_value(json_object_get(arguments, "to"));
+        const char *mode = json_string_value(json_object_get(arguments, "mode")),
+                   *to = json_string_value(json_object_get(arguments, "to"));
         bool emergency = mode && strcmp(mode, "emergency") == 0;
         if (open_glass(glass, ROLE_BREAKGLASS, problem) < 0)
                 return -1;
@@ -230,12 +259,13 @@ static int roll_back(BreakGlass *glass, const json_t *arguments, json_t **ret_an
         if (!(finished > 0 && reached(glass->answer, to ? to : "")) && start_fresh(glass, arguments, problem) < 0)
                 return -1;
         *ret_answer = TAKE_PTR(glass->answer);
-        return *ret_answer ? 0 : problem_set(problem, 500, EXIT_INTERNAL, "Out of memory", "the answer could not be built");
+        return *ret_answer ? 0
+                           : problem_set(problem, 500, EXIT_INTERNAL, "Out of memory", "the answer could not be built");
 }
 
 int breakglass_call(const Config *config, const char *operation, const json_t *arguments,
-                    void (*on_event)(void *userdata, const char *type, const json_t *event), void *userdata, json_t **ret_answer,
-                    Problem *problem) {
+                    void (*on_event)(void *userdata, const char *type, const json_t *event), void *userdata,
+                    json_t **ret_answer, Problem *problem) {
         static const struct {
                 const char *name;
                 size_t offset;
@@ -253,13 +283,16 @@ int breakglass_call(const Config *config, const char *operation, const json_t *a
         for (size_t i = 0; !known && i < ARRAY_SIZE(readers); i++) {
                 if (strcmp(operation, readers[i].name) != 0)
                         continue;
-                ApiOperation *const *function = (ApiOperation *const *)((const char *)&controller_operations + readers[i].offset);
+                ApiOperation *const *function =
+                        (ApiOperation *const *)((const char *)&controller_operations + readers[i].offset);
                 r = read_only(&glass, *function, arguments, ret_answer, problem);
                 known = true;
         }
         if (!known)
-                problem_set(problem, 503, EXIT_UNAVAILABLE, "No controller answers",
-                            "'%s' needs the controller: systemctl start novacron-auto-rollback, or 'auto-rollback auto'", operation);
+                problem_set(
+                        problem, 503, EXIT_UNAVAILABLE, "No controller answers",
+                        "'%s' needs the controller: systemctl start novacron-auto-rollback, or 'auto-rollback auto'",
+                        operation);
         close_glass(&glass);
         return r;
 }

@@ -51,7 +51,8 @@ int catalog_read(Controller *controller, Release *ret_releases, unsigned *ret_co
         return 0;
 }
 
-int catalog_target(Controller *controller, RunMode mode, const char *wanted, Release *ret_target, TargetDoubt *ret_doubt, Error *error) {
+int catalog_target(Controller *controller, RunMode mode, const char *wanted, Release *ret_target,
+                   TargetDoubt *ret_doubt, Error *error) {
         AUTO_FREE Release *releases = calloc(RELEASES_MAX, sizeof *releases);
         unsigned count = 0;
         if (!releases)
@@ -63,7 +64,9 @@ int catalog_target(Controller *controller, RunMode mode, const char *wanted, Rel
                 .releases = releases,
                 .count = count,
                 .current = controller->version,
-                .previous = controller->deployment_known && !controller->deployment_is_rollback ? controller->deployment.previous : NULL,
+                .previous = controller->deployment_known && !controller->deployment_is_rollback
+                                    ? controller->deployment.previous
+                                    : NULL,
                 .wanted = wanted,
                 .mode = mode,
         };
@@ -71,8 +74,10 @@ int catalog_target(Controller *controller, RunMode mode, const char *wanted, Rel
         r = policy_target(&request, version, ret_doubt, error);
         const char *previous = request.previous ? request.previous : "";
         if (r == -ENOENT && previous[0] != '\0' && !find(releases, count, previous))
-                error_set(error, r, "%s, which served before, is gone: %s/%s is missing, and no other release below %s is left to go back to",
-                          previous, controller->config->versions, previous, controller->version);
+                error_set(
+                        error, r,
+                        "%s, which served before, is gone: %s/%s is missing, and no other release below %s is left to go back to",
+                        previous, controller->config->versions, previous, controller->version);
         const Release *target = version[0] ? find(releases, count, version) : NULL;
         *ret_target = target ? *target : (Release){0};
         return r;

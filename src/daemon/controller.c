@@ -107,13 +107,15 @@ void controller_remember_deployment(Controller *controller) {
                 return;
         controller->deployment = (Deployment){0};
         controller->deployment_is_rollback = false;
-        controller->deployment_known = journal_last_deployment(controller->journal, &controller->deployment, &error) == 1;
-        if (controller->deployment_known && controller->deployment.run_id > 0
-            && journal_run(controller->journal, controller->deployment.run_id, &run, &error) == 1)
+        controller->deployment_known =
+                journal_last_deployment(controller->journal, &controller->deployment, &error) == 1;
+        if (controller->deployment_known && controller->deployment.run_id > 0 &&
+            journal_run(controller->journal, controller->deployment.run_id, &run, &error) == 1)
                 controller->deployment_is_rollback = run.plan.kind == RUN_ROLLBACK;
 }
 
-int controller_new(sd_event *event, const Config *config, ControllerRole role, Controller **ret_controller, Error *error) {
+int controller_new(sd_event *event, const Config *config, ControllerRole role, Controller **ret_controller,
+                   Error *error) {
         Controller *controller = calloc(1, sizeof *controller);
         if (!controller)
                 return error_set(error, -ENOMEM, "out of memory");
@@ -123,7 +125,8 @@ int controller_new(sd_event *event, const Config *config, ControllerRole role, C
         controller->begun_wall = clock_wall_us();
         controller->decision = calloc(1, sizeof *controller->decision);
 
-        const RunnerHooks hooks = {.recovering = on_recovering, .changed = on_run_changed, .finished = on_run_finished, .page = on_page};
+        const RunnerHooks hooks = {
+                .recovering = on_recovering, .changed = on_run_changed, .finished = on_run_finished, .page = on_page};
         int r = controller->decision ? world_open(event, config, on_warn, controller, &controller->world, error)
                                      : error_set(error, -ENOMEM, "out of memory");
         if (r >= 0) {
@@ -189,8 +192,8 @@ int controller_watch(Controller *controller, Error *error) {
         if (metrics >= 0 || controller->role != ROLE_DAEMON)
                 return 0;
         alert_set(controller, "metrics", error_text(&metrics_error));
-        return sd_event_add_time_relative(controller->event, NULL, CLOCK_BOOTTIME, (uint64_t)METRICS_AGAIN_US, 0, on_metrics_again,
-                                          controller);
+        return sd_event_add_time_relative(controller->event, NULL, CLOCK_BOOTTIME, (uint64_t)METRICS_AGAIN_US, 0,
+                                          on_metrics_again, controller);
 }
 
 int controller_recover(Controller *controller, LockHolder *ret_holder, Error *error) {

@@ -53,23 +53,23 @@ typedef struct Controller {
         /* what is live, as of the last look */
         char version[VERSION_MAX]; /* "": not known, version_error says why */
         Error version_error;
-        bool current_seen;        /* looked at least once */
-        char invocation[40];      /* of the watched units; a change that isn't ours is an observed deployment */
+        bool current_seen;   /* looked at least once */
+        char invocation[40]; /* of the watched units; a change that isn't ours is an observed deployment */
         int64_t restarts;
         bool deployment_known, deployment_is_rollback;
         Deployment deployment;
         unsigned symptoms_at_begin; /* triggers exceeded when the run under way began */
         bool triggered_since_deployment;
 
-        Decision *decision;       /* the newest, with its evidence (it is large) */
-        unsigned decided;         /* what was last decided, so that the same isn't recorded every second; 0: nothing */
+        Decision *decision; /* the newest, with its evidence (it is large) */
+        unsigned decided;   /* what was last decided, so that the same isn't recorded every second; 0: nothing */
         int64_t decided_mono;
 
         RunLog run_log;
         Alert alerts[ALERTS_MAX];
         unsigned alert_count;
 
-        struct Adoption *adoption;     /* taking releases in; NULL: not under way */
+        struct Adoption *adoption; /* taking releases in; NULL: not under way */
         struct Readiness {
                 Op *op;
                 sd_event_source *timer;
@@ -89,7 +89,8 @@ typedef struct Controller {
 
 /* Opens everything but the metrics source and the watcher. A journal that can't be opened is kept as an error: the daemon refuses
  * to start then, break glass goes on for an emergency. */
-int controller_new(sd_event *event, const Config *config, ControllerRole role, Controller **ret_controller, Error *error);
+int controller_new(sd_event *event, const Config *config, ControllerRole role, Controller **ret_controller,
+                   Error *error);
 Controller *controller_free(Controller *controller); /* NULL allowed; returns NULL */
 
 /* Begins to look: metrics (an alert and tried again, when its port is taken), health, units, balancer. */
@@ -113,9 +114,9 @@ int controller_recover(Controller *controller, LockHolder *ret_holder, Error *er
 
 /* ---- between the parts ---- */
 
-void controller_remember_deployment(Controller *controller); /* the newest, as the journal has it */
+void controller_remember_deployment(Controller *controller);                   /* the newest, as the journal has it */
 void controller_tell(Controller *controller, const char *type, json_t *event); /* takes over `event` */
-json_t *controller_run_json(Controller *controller, const Run *run); /* with its validation */
+json_t *controller_run_json(Controller *controller, const Run *run);           /* with its validation */
 void controller_tell_run(Controller *controller, const Run *run);
 int controller_unusable(const Controller *controller, Problem *problem); /* -1 when the journal can't be used */
 
@@ -133,7 +134,8 @@ void validating_answer(Controller *controller, Validation *ret_validation); /* a
 
 /* The releases on the machine with their states; at most RELEASES_MAX of them. */
 int catalog_read(Controller *controller, Release *ret_releases, unsigned *ret_count, Error *error);
-int catalog_target(Controller *controller, RunMode mode, const char *wanted, Release *ret_target, TargetDoubt *ret_doubt, Error *error);
+int catalog_target(Controller *controller, RunMode mode, const char *wanted, Release *ret_target,
+                   TargetDoubt *ret_doubt, Error *error);
 
 /* Takes in every release that isn't yet (`again`: also those that changed). One at a time, in the background. */
 int adoption_begin(Controller *controller, bool again, Error *error);

@@ -37,7 +37,8 @@ static void add_deployment(Controller *controller, const Deployment *deployment,
 }
 
 void current_made(Controller *controller, const Run *run, const char *version, const char *previous) {
-        Deployment deployment = {.run_id = run->id, .at_wall = clock_wall_us(), .symptoms_before = controller->symptoms_at_begin};
+        Deployment deployment = {
+                .run_id = run->id, .at_wall = clock_wall_us(), .symptoms_before = controller->symptoms_at_begin};
         snprintf(deployment.version, sizeof deployment.version, "%s", version);
         snprintf(deployment.previous, sizeof deployment.previous, "%s", previous);
         add_deployment(controller, &deployment, run->plan.kind == RUN_ROLLBACK);
@@ -88,7 +89,8 @@ static void look_at_link(Controller *controller) {
         char before[VERSION_MAX];
         memcpy(before, controller->deployment.version, sizeof before);
         if (strcmp(version, before) != 0)
-                observe(controller, version, before, before[0] ? "current was changed by somebody else" : "found on this machine");
+                observe(controller, version, before,
+                        before[0] ? "current was changed by somebody else" : "found on this machine");
 }
 
 /* A restart by the supervisor itself isn't a deployment; a new invocation without one is. */
@@ -101,7 +103,8 @@ static void look_at_invocation(Controller *controller) {
         memcpy(controller->invocation, units->invocation, sizeof controller->invocation);
         controller->restarts = units->restarts;
         if (changed && !by_itself)
-                observe(controller, controller->version, controller->deployment.previous, "its units were restarted by somebody else");
+                observe(controller, controller->version, controller->deployment.previous,
+                        "its units were restarted by somebody else");
 }
 
 void current_look(Controller *controller) {

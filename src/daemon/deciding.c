@@ -14,17 +14,19 @@
 static void look_at_bake(Controller *controller, const Verdict *verdict) {
         Release release;
         Error error = {0};
-        if (!controller->deployment_known || !controller->journal || controller->version[0] == '\0' || verdict->degraded > 0)
+        if (!controller->deployment_known || !controller->journal || controller->version[0] == '\0' ||
+            verdict->degraded > 0)
                 return;
         if (strcmp(controller->deployment.version, controller->version) != 0)
                 return;
         const UnitsState *units = watcher_units(controller->watcher);
         const ProbeView *probe = prober_view(controller->prober);
-        if (!policy_bake(&controller->config->rules, &controller->deployment, clock_wall_us(), controller->triggered_since_deployment,
-                         units && units->active, probe->known && probe->consecutive_failures == 0))
+        if (!policy_bake(&controller->config->rules, &controller->deployment, clock_wall_us(),
+                         controller->triggered_since_deployment, units && units->active,
+                         probe->known && probe->consecutive_failures == 0))
                 return;
-        if (journal_release(controller->journal, controller->version, &release, &error) == 1 && release.state != RELEASE_BAKING
-            && release.state != RELEASE_UNPROVEN)
+        if (journal_release(controller->journal, controller->version, &release, &error) == 1 &&
+            release.state != RELEASE_BAKING && release.state != RELEASE_UNPROVEN)
                 return;
         if (journal_set_release(controller->journal, controller->version, RELEASE_GOOD, clock_wall_us(), &error) < 0) {
                 log_error("the state of %s could not be journalled: %s", controller->version, error_text(&error));
@@ -66,8 +68,8 @@ static void record(Controller *controller) {
 static void ask_for_review(Controller *controller) {
         const Decision *decision = controller->decision;
         char message[REASON_MAX];
-        snprintf(message, sizeof message, "manual review of %s: %.280s; not rolled back automatically: %.110s", decision->version,
-                 decision->reason, guard_text(decision->guard));
+        snprintf(message, sizeof message, "manual review of %s: %.280s; not rolled back automatically: %.110s",
+                 decision->version, decision->reason, guard_text(decision->guard));
         alert_set(controller, "decision", message);
 }
 
@@ -90,9 +92,10 @@ static void roll_back(Controller *controller) {
         }
         alert_set(controller, "decision", NULL);
         Error error = {0};
-        if (controller->deployment_known && controller->journal
-            && journal_mark_rolled_back(controller->journal, controller->deployment.id, &error) < 0)
-                log_error("deployment %lld could not be marked as rolled back: %s", (long long)controller->deployment.id, error_text(&error));
+        if (controller->deployment_known && controller->journal &&
+            journal_mark_rolled_back(controller->journal, controller->deployment.id, &error) < 0)
+                log_error("deployment %lld could not be marked as rolled back: %s",
+                          (long long)controller->deployment.id, error_text(&error));
         controller->deployment.rolled_back = true;
 }
 
@@ -127,7 +130,8 @@ static void think(Controller *controller, const Verdict *verdict, const char *un
         controller->triggered_since_deployment = true;
         unsigned now_decided = fingerprint(controller->decision);
         int64_t now = clock_mono_us();
-        if (now_decided == controller->decided && (controller->decision->kind == DECISION_REVIEW || now - controller->decided_mono < DECIDE_AGAIN_US))
+        if (now_decided == controller->decided &&
+            (controller->decision->kind == DECISION_REVIEW || now - controller->decided_mono < DECIDE_AGAIN_US))
                 return;
         controller->decided = now_decided;
         controller->decided_mono = now;

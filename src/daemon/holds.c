@@ -25,7 +25,8 @@ int hold_read(Journal *journal, HoldKind kind, Hold *ret_hold, Error *error) {
         json_t *object = json_loads(text, 0, NULL);
         if (!json_is_object(object)) {
                 json_decref(object);
-                return error_set(error, -EBADMSG, "journal: the value '%s' is not what was written there: %s", hold_keys[kind], text);
+                return error_set(error, -EBADMSG, "journal: the value '%s' is not what was written there: %s",
+                                 hold_keys[kind], text);
         }
         ret_hold->held = true;
         ret_hold->run_id = json_integer_value(json_object_get(object, "run"));
@@ -44,7 +45,8 @@ int hold_take(Journal *journal, HoldKind kind, const Hold *hold, Error *error) {
         AUTO_FREE char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
         json_decref(object);
         if (!text)
-                return error_set(error, -EINVAL, "cannot record the hold: by '%s' or its reason is not valid UTF-8", hold->by);
+                return error_set(error, -EINVAL, "cannot record the hold: by '%s' or its reason is not valid UTF-8",
+                                 hold->by);
         return journal_set_value(journal, hold_keys[kind], text, error);
 }
 

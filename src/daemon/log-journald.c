@@ -11,11 +11,16 @@
 
 static int priority(LogLevel level) {
         switch (level) {
-        case LEVEL_DEBUG: return LOG_DEBUG;
-        case LEVEL_INFO: return LOG_INFO;
-        case LEVEL_WARN: return LOG_WARNING;
-        case LEVEL_ERROR: return LOG_ERR;
-        case LEVEL_ALERT: return LOG_ALERT;
+        case LEVEL_DEBUG:
+                return LOG_DEBUG;
+        case LEVEL_INFO:
+                return LOG_INFO;
+        case LEVEL_WARN:
+                return LOG_WARNING;
+        case LEVEL_ERROR:
+                return LOG_ERR;
+        case LEVEL_ALERT:
+                return LOG_ALERT;
         }
         return LOG_INFO;
 }
@@ -28,7 +33,8 @@ static int write_entry(LogSink *sink, const LogEntry *entry) {
         fields[count++].iov_len = (size_t)snprintf(texts[0], FIELD_SIZE, "PRIORITY=%d", priority(entry->level));
         fields[count++].iov_len = (size_t)snprintf(texts[1], FIELD_SIZE, "MESSAGE=%.700s", entry->message);
         for (const LogField *field = entry->fields; field->name && count < FIELDS_MAX; field++, count++) {
-                fields[count].iov_len = (size_t)snprintf(texts[count], FIELD_SIZE, "NOVACRON_%.32s=%.700s", field->name, field->value);
+                fields[count].iov_len =
+                        (size_t)snprintf(texts[count], FIELD_SIZE, "NOVACRON_%.32s=%.700s", field->name, field->value);
                 for (char *c = texts[count]; *c != '=' && *c; c++)
                         *c = (char)toupper((unsigned char)*c);
         }

@@ -56,7 +56,8 @@ static int op_status(void *self, const json_t *arguments, const Caller *caller, 
         return answer(status_answer(self), ret_answer, problem);
 }
 
-static int op_version(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+static int op_version(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer,
+                      Problem *problem) {
         Controller *controller = self;
         (void)arguments;
         (void)caller;
@@ -66,9 +67,11 @@ static int op_version(void *self, const json_t *arguments, const Caller *caller,
         Error error = {0};
         if (controller->journal && controller->version[0])
                 (void)journal_release(controller->journal, controller->version, &release, &error);
-        return answer(json_pack("{s:s?, s:s?, s:s?, s:s}", "version", controller->version[0] ? controller->version : NULL,
-                                "previous_version", previous ? deployment->previous : NULL, "state",
-                                controller->version[0] ? release_state_name(release.state) : NULL, "controller_version", PROJECT_VERSION),
+        return answer(json_pack("{s:s?, s:s?, s:s?, s:s}", "version",
+                                controller->version[0] ? controller->version : NULL, "previous_version",
+                                previous ? deployment->previous : NULL, "state",
+                                controller->version[0] ? release_state_name(release.state) : NULL, "controller_version",
+                                PROJECT_VERSION),
                       ret_answer, problem);
 }
 
@@ -77,21 +80,26 @@ static int parse_kind_and_mode(const json_t *arguments, RunWish *wish, Problem *
         wish->kind = RUN_ROLLBACK;
         wish->mode = MODE_MANUAL;
         if (kind[0] && run_kind_parse(kind, &wish->kind) < 0)
-                return problem_set(problem, 400, EXIT_USAGE_ERROR, "Unknown kind", "kind is 'rollback' or 'deployment', not '%s'", kind);
+                return problem_set(problem, 400, EXIT_USAGE_ERROR, "Unknown kind",
+                                   "kind is 'rollback' or 'deployment', not '%s'", kind);
         if (mode[0] && (run_mode_parse(mode, &wish->mode) < 0 || wish->mode == MODE_AUTOMATIC))
-                return problem_set(problem, 400, EXIT_USAGE_ERROR, "Unknown mode", "mode is 'manual' or 'emergency', not '%s'", mode);
+                return problem_set(problem, 400, EXIT_USAGE_ERROR, "Unknown mode",
+                                   "mode is 'manual' or 'emergency', not '%s'", mode);
         wish->to = text_of(arguments, "to");
         if (wish->to[0] && !version_valid(wish->to))
-                return problem_set(problem, 400, EXIT_USAGE_ERROR, "Not a version", "'%s' is not a version: like v2.4.0", wish->to);
+                return problem_set(problem, 400, EXIT_USAGE_ERROR, "Not a version",
+                                   "'%s' is not a version: like v2.4.0", wish->to);
         if (wish->kind == RUN_DEPLOYMENT && !wish->to[0])
-                return problem_set(problem, 400, EXIT_USAGE_ERROR, "No version", "which version is to be deployed? Like v2.4.0");
+                return problem_set(problem, 400, EXIT_USAGE_ERROR, "No version",
+                                   "which version is to be deployed? Like v2.4.0");
         return 0;
 }
 
 static const char *warning_about(const Release *target, TargetDoubt doubt, RunKind kind) {
         if (doubt == TARGET_FAILED || target->state == RELEASE_FAILED)
-                return kind == RUN_DEPLOYMENT ? "it was rolled back before and has not changed since: it may fail the same way"
-                                              : "it was rolled back from before: it is known to fail";
+                return kind == RUN_DEPLOYMENT
+                               ? "it was rolled back before and has not changed since: it may fail the same way"
+                               : "it was rolled back from before: it is known to fail";
         if (kind == RUN_ROLLBACK && doubt == TARGET_UNPROVEN)
                 return "it is unproven: it has not lived through a bake on this machine";
         return NULL;
@@ -102,7 +110,8 @@ static Tristate gate_known(Controller *controller) {
         return traffic ? (traffic->gated ? KNOWN_TRUE : KNOWN_FALSE) : KNOWN_NOT;
 }
 
-static int find_target(Controller *controller, const RunWish *wish, Release *ret_target, const char **ret_warning, Problem *problem) {
+static int find_target(Controller *controller, const RunWish *wish, Release *ret_target, const char **ret_warning,
+                       Problem *problem) {
         TargetDoubt doubt = TARGET_SURE;
         Error error = {0};
         int r = 0;
@@ -178,7 +187,8 @@ static int collect_decision(void *userdata, const Decision *decision) {
         return 0;
 }
 
-static int op_history(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+static int op_history(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer,
+                      Problem *problem) {
         Controller *controller = self;
         Collect runs = {controller, json_array()}, deployments = {controller, json_array()};
         Error error = {0};
@@ -187,7 +197,8 @@ static int op_history(void *self, const json_t *arguments, const Caller *caller,
         if (r >= 0) {
                 r = journal_runs(controller->journal, limit_of(arguments), collect_run, &runs, &error);
                 if (r >= 0)
-                        r = journal_deployments(controller->journal, limit_of(arguments), collect_deployment, &deployments, &error);
+                        r = journal_deployments(controller->journal, limit_of(arguments), collect_deployment,
+                                                &deployments, &error);
                 if (r < 0)
                         journal_failed(problem, &error);
         }
@@ -198,7 +209,8 @@ static int op_history(void *self, const json_t *arguments, const Caller *caller,
         return -1;
 }
 
-static int op_decisions(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+static int op_decisions(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer,
+                        Problem *problem) {
         Controller *controller = self;
         Error error = {0};
         (void)caller;
@@ -211,7 +223,8 @@ static int op_decisions(void *self, const json_t *arguments, const Caller *calle
                 if (r < 0)
                         return journal_failed(problem, &error);
                 if (r == 0)
-                        return problem_set(problem, 404, EXIT_NO_INPUT, "No such decision", "there is no decision %lld", (long long)id);
+                        return problem_set(problem, 404, EXIT_NO_INPUT, "No such decision", "there is no decision %lld",
+                                           (long long)id);
                 return answer(wire_decision(decision), ret_answer, problem);
         }
         Collect collect = {controller, json_array()};
@@ -244,12 +257,13 @@ static int find_run(Controller *controller, const json_t *arguments, Run *ret_ru
         if (r < 0)
                 return journal_failed(problem, &error);
         if (r == 0)
-                return problem_set(problem, 404, EXIT_NO_INPUT, "No such run", id ? "there is no run %lld" : "there has been no run yet",
-                                   (long long)id);
+                return problem_set(problem, 404, EXIT_NO_INPUT, "No such run",
+                                   id ? "there is no run %lld" : "there has been no run yet", (long long)id);
         return 0;
 }
 
-static int op_run_show(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+static int op_run_show(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer,
+                       Problem *problem) {
         AUTO_FREE Run *run = calloc(1, sizeof *run);
         (void)caller;
         if (run && find_run(self, arguments, run, problem) < 0)
@@ -257,7 +271,8 @@ static int op_run_show(void *self, const json_t *arguments, const Caller *caller
         return answer(run ? controller_run_json(self, run) : NULL, ret_answer, problem);
 }
 
-static int op_validate(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+static int op_validate(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer,
+                       Problem *problem) {
         Controller *controller = self;
         Validation validation;
         (void)arguments;
@@ -267,7 +282,8 @@ static int op_validate(void *self, const json_t *arguments, const Caller *caller
         return answer(wire_validation(&validation, note), ret_answer, problem);
 }
 
-static int op_deployment_status(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+static int op_deployment_status(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer,
+                                Problem *problem) {
         (void)arguments;
         (void)caller;
         return answer(status_hold(self, HOLD_DEPLOYMENTS), ret_answer, problem);
@@ -290,7 +306,8 @@ static int begun_run(Controller *controller, json_t **ret_answer, Problem *probl
         return answer(controller_run_json(controller, run), ret_answer, problem);
 }
 
-static int op_rollback(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+static int op_rollback(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer,
+                       Problem *problem) {
         Controller *controller = self;
         RunWish wish = {0};
         if (parse_kind_and_mode(arguments, &wish, problem) < 0)
@@ -300,7 +317,8 @@ static int op_rollback(void *self, const json_t *arguments, const Caller *caller
         wish.expect_from = text_of(arguments, "expect_from");
         wish.initiator = caller->name;
         if (wish.reason[0] == '\0')
-                return problem_set(problem, 400, EXIT_USAGE_ERROR, "No reason", "a rollback needs a reason: it is what others will read");
+                return problem_set(problem, 400, EXIT_USAGE_ERROR, "No reason",
+                                   "a rollback needs a reason: it is what others will read");
         audit(caller, run_mode_name(wish.mode), wish.reason);
         if (controller_begin(controller, &wish, problem) < 0)
                 return -1;
@@ -311,7 +329,8 @@ static int op_deploy(void *self, const json_t *arguments, const Caller *caller, 
         Controller *controller = self;
         const char *version = text_of(arguments, "version"), *reason = text_of(arguments, "reason");
         if (!version_valid(version))
-                return problem_set(problem, 400, EXIT_USAGE_ERROR, "Not a version", "'%s' is not a version: like v2.4.0", version);
+                return problem_set(problem, 400, EXIT_USAGE_ERROR, "Not a version",
+                                   "'%s' is not a version: like v2.4.0", version);
         const RunWish wish = {.kind = RUN_DEPLOYMENT,
                               .mode = MODE_MANUAL,
                               .to = version,
@@ -332,19 +351,23 @@ static int op_deploy(void *self, const json_t *arguments, const Caller *caller, 
         return 0;
 }
 
-static int op_run_cancel(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+static int op_run_cancel(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer,
+                         Problem *problem) {
         Controller *controller = self;
         const Run *run = runner_run(controller->runner);
         int64_t id = number_of(arguments, "id", 0);
         if (!run || (id != 0 && id != run->id))
-                return problem_set(problem, 409, EXIT_TRY_LATER, "Not under way", "there is no such run under way: nothing to cancel");
+                return problem_set(problem, 409, EXIT_TRY_LATER, "Not under way",
+                                   "there is no such run under way: nothing to cancel");
         audit(caller, "cancel", run->plan.to);
         int64_t cancelled_id = run->id;
         bool cancelled = runner_cancel(controller->runner);
-        const char *detail = cancelled ? "it is being undone: the current release was never stopped"
-                                       : "too late to undo: the current release was already stopped, so the run finishes";
+        const char *detail = cancelled
+                                     ? "it is being undone: the current release was never stopped"
+                                     : "too late to undo: the current release was already stopped, so the run finishes";
         run = runner_run(controller->runner);
-        return answer(json_pack("{s:b, s:s, s:I, s:o}", "cancelled", cancelled, "detail", detail, "id", (json_int_t)cancelled_id, "run",
+        return answer(json_pack("{s:b, s:s, s:I, s:o}", "cancelled", cancelled, "detail", detail, "id",
+                                (json_int_t)cancelled_id, "run",
                                 run ? controller_run_json(controller, run) : json_null()),
                       ret_answer, problem);
 }
@@ -378,7 +401,8 @@ static int op_resume(void *self, const json_t *arguments, const Caller *caller, 
         const Run *run = runner_run(controller->runner);
         if (run)
                 return problem_set(problem, 409, EXIT_TRY_LATER, "A run is under way",
-                                   "run %lld has paused deployments and resumes them itself when it ends", (long long)run->id);
+                                   "run %lld has paused deployments and resumes them itself when it ends",
+                                   (long long)run->id);
         if (hold_release(controller->journal, HOLD_DEPLOYMENTS, &error) < 0)
                 return journal_failed(problem, &error);
         audit(caller, "resume", "deployments");
@@ -396,14 +420,17 @@ static int op_adopt(void *self, const json_t *arguments, const Caller *caller, j
         if (runner_run(controller->runner))
                 return problem_set(problem, 409, EXIT_TRY_LATER, "A run is under way", "adopt again when it has ended");
         audit(caller, "adopt", controller->config->versions);
-        if (!releases || adoption_begin(controller, true, &error) < 0 || catalog_read(controller, releases, &count, &error) < 0)
+        if (!releases || adoption_begin(controller, true, &error) < 0 ||
+            catalog_read(controller, releases, &count, &error) < 0)
                 return problem_set(problem, 503, EXIT_IO, "The releases can't be read", "%s", error_text(&error));
         json_t *list = json_array();
         for (unsigned i = 0; i < count; i++) {
                 bool taken = release_store_has_manifest(controller->world->releases, releases[i].version);
-                json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s}", "version", releases[i].version, "state",
-                                                      release_state_name(releases[i].state), "taken_in", taken, "detail",
-                                                      taken ? "has a manifest; renewed if it changed" : "its manifest is being written"));
+                json_array_append_new(
+                        list,
+                        json_pack("{s:s, s:s, s:b, s:s}", "version", releases[i].version, "state",
+                                  release_state_name(releases[i].state), "taken_in", taken, "detail",
+                                  taken ? "has a manifest; renewed if it changed" : "its manifest is being written"));
         }
         return answer(json_pack("{s:o}", "releases", list), ret_answer, problem);
 }

@@ -33,8 +33,9 @@ static void on_answer(void *userdata, const HttpAnswer *answer) {
         if (answer->code == 0)
                 snprintf(prober->detail, sizeof prober->detail, "%.*s", DETAIL_MAX - 1, error_text(&answer->error));
         else
-                snprintf(prober->detail, sizeof prober->detail, "%.200s answered %d in %.1f ms", prober->world->config->health_url,
-                         answer->code, (double)answer->elapsed_us / (double)USEC_PER_MSEC);
+                snprintf(prober->detail, sizeof prober->detail, "%.200s answered %d in %.1f ms",
+                         prober->world->config->health_url, answer->code,
+                         (double)answer->elapsed_us / (double)USEC_PER_MSEC);
         note_answer(prober, answer->code >= 200 && answer->code < 300);
 }
 
@@ -45,7 +46,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         if (!prober->call) {
                 const HttpRequest request = {.url = config->health_url, .answer_max = 1024 * 1024, .reuse = true};
                 Error error = {0};
-                if (http_begin(prober->world->http, &request, config->health_timeout_us, on_answer, prober, &prober->call, &error) < 0) {
+                if (http_begin(prober->world->http, &request, config->health_timeout_us, on_answer, prober,
+                               &prober->call, &error) < 0) {
                         snprintf(prober->detail, sizeof prober->detail, "%.*s", DETAIL_MAX - 1, error_text(&error));
                         prober->view.known = false; /* our own failure says nothing of the service */
                 }
@@ -61,7 +63,8 @@ int prober_new(World *world, Prober **ret_prober, Error *error) {
         if (!prober)
                 return error_set(error, -ENOMEM, "out of memory");
         prober->world = world;
-        int r = sd_event_add_time_relative(world->event, &prober->timer, CLOCK_BOOTTIME, 0, 10 * USEC_PER_MSEC, on_timer, prober);
+        int r = sd_event_add_time_relative(world->event, &prober->timer, CLOCK_BOOTTIME, 0, 10 * USEC_PER_MSEC,
+                                           on_timer, prober);
         if (r < 0) {
                 prober_free(prober);
                 return error_set(error, r, "cannot set the health probe's timer: %s", strerror(-r));

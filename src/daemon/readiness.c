@@ -59,8 +59,9 @@ void readiness_check(Controller *controller) {
         if (controller->role != ROLE_DAEMON || runner_run(controller->runner) || controller->adoption)
                 return;
         if (!readiness->timer)
-                (void)sd_event_add_time_relative(controller->event, &readiness->timer, CLOCK_BOOTTIME, (uint64_t)READINESS_EVERY_US,
-                                                 (uint64_t)USEC_PER_SEC, on_timer, controller);
+                (void)sd_event_add_time_relative(controller->event, &readiness->timer, CLOCK_BOOTTIME,
+                                                 (uint64_t)READINESS_EVERY_US, (uint64_t)USEC_PER_SEC, on_timer,
+                                                 controller);
         prepare_space(controller);
         readiness->op = op_cancel(readiness->op);
         readiness->version[0] = '\0';
@@ -72,8 +73,8 @@ void readiness_check(Controller *controller) {
                 return;
         }
         memcpy(readiness->version, target.version, sizeof readiness->version);
-        if (release_store_verify(controller->world->releases, target.version, false, READINESS_BUDGET_US, on_verified, controller,
-                                 &readiness->op, &error) < 0)
+        if (release_store_verify(controller->world->releases, target.version, false, READINESS_BUDGET_US, on_verified,
+                                 controller, &readiness->op, &error) < 0)
                 conclude(controller, KNOWN_FALSE, error_text(&error));
 }
 

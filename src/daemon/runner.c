@@ -23,8 +23,8 @@ struct Runner {
         Run run;
         bool under_way;
         int lock_fd;
-        Op *op;             /* the act or probe that was asked for last */
-        StepCall call;      /* what it is */
+        Op *op;        /* the act or probe that was asked for last */
+        StepCall call; /* what it is */
         bool probing;
         sd_event_source *timer;
         unsigned timer_token;
@@ -63,16 +63,17 @@ static int make_durable(Runner *runner, Error *error) {
         snprintf(progress, sizeof progress, "%s: %s", run_phase_name(run->phase), note);
         lock_update_progress(runner->lock_fd, progress);
 
-        int r = runner->journal ? journal_append_run(runner->journal, run, note, error)
-                                : error_set(error, -EROFS, "the journal in %s can't be used", runner->world->config->state);
+        int r = runner->journal
+                        ? journal_append_run(runner->journal, run, note, error)
+                        : error_set(error, -EROFS, "the journal in %s can't be used", runner->world->config->state);
         if (r >= 0 || (run->id == 0 && run->plan.mode != MODE_EMERGENCY))
                 return r;
         Error side_error = {0};
         if (sidefile_append(runner->side_path, run, note, &side_error) >= 0)
                 log_warn("%s; going on with the side file %s", error_text(error), runner->side_path);
         else
-                log_alert("%s; nor can the side file: %s; going on, because stopping here would leave the service dark", error_text(error),
-                          error_text(&side_error));
+                log_alert("%s; nor can the side file: %s; going on, because stopping here would leave the service dark",
+                          error_text(error), error_text(&side_error));
         return 0;
 }
 
@@ -187,7 +188,8 @@ static void feed(Runner *runner, const RunEvent *event) {
 
 /* ---- life ---- */
 
-int runner_new(World *world, Journal *journal, const RunnerHooks *hooks, void *userdata, Runner **ret_runner, Error *error) {
+int runner_new(World *world, Journal *journal, const RunnerHooks *hooks, void *userdata, Runner **ret_runner,
+               Error *error) {
         Runner *runner = calloc(1, sizeof *runner);
         if (!runner)
                 return error_set(error, -ENOMEM, "out of memory");
@@ -249,7 +251,8 @@ static int load_open_run(Runner *runner, Error *error) {
 int runner_recover(Runner *runner, LockHolder *ret_holder, Error *error) {
         if (runner->under_way)
                 return 1;
-        int r = lock_take(runner->lock_path, "recovering the run that was interrupted", 0, ret_holder, &runner->lock_fd, error);
+        int r = lock_take(runner->lock_path, "recovering the run that was interrupted", 0, ret_holder, &runner->lock_fd,
+                          error);
         if (r < 0)
                 return r;
         r = load_open_run(runner, error);
@@ -257,8 +260,10 @@ int runner_recover(Runner *runner, LockHolder *ret_holder, Error *error) {
                 return give_up(runner, r);
         const char *broken = run_check(&runner->run);
         if (broken)
-                return give_up(runner, error_set(error, -EBADMSG, "run %lld in the journal is not sound (%s): see 'auto-rollback history'",
-                                                 (long long)runner->run.id, broken));
+                return give_up(runner,
+                               error_set(error, -EBADMSG,
+                                         "run %lld in the journal is not sound (%s): see 'auto-rollback history'",
+                                         (long long)runner->run.id, broken));
         runner->under_way = true;
         runner->failures_at_drain = -1;
         runner->hooks.recovering(runner->userdata, &runner->run);

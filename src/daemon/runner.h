@@ -12,13 +12,14 @@ typedef struct Runner Runner;
 
 typedef struct RunnerHooks {
         void (*recovering)(void *userdata, const Run *run); /* a dead process's run is about to go on */
-        void (*changed)(void *userdata, const Run *run);  /* after every durable move */
-        void (*finished)(void *userdata, const Run *run); /* the run lock is free again */
+        void (*changed)(void *userdata, const Run *run);    /* after every durable move */
+        void (*finished)(void *userdata, const Run *run);   /* the run lock is free again */
         void (*page)(void *userdata, const Run *run, const char *message);
 } RunnerHooks;
 
 /* `journal` may be NULL: only an emergency can run then, on the side file. */
-int runner_new(World *world, Journal *journal, const RunnerHooks *hooks, void *userdata, Runner **ret_runner, Error *error);
+int runner_new(World *world, Journal *journal, const RunnerHooks *hooks, void *userdata, Runner **ret_runner,
+               Error *error);
 /* A run under way stays open in the journal, for a successor to finish. NULL allowed; returns NULL. */
 Runner *runner_free(Runner *runner);
 

@@ -21,12 +21,14 @@ json_t *status_hold(Controller *controller, int kind) {
         Error error = {0};
         if (hold_read(controller->journal, (HoldKind)kind, &hold, &error) < 0)
                 hold = (Hold){0};
-        return json_pack("{s:b, s:o, s:o, s:o}", "paused", hold.held, "by", wire_text_or_null(hold.by), "since", wire_time(hold.since_wall),
-                         "why", wire_text_or_null(hold.why));
+        return json_pack("{s:b, s:o, s:o, s:o}", "paused", hold.held, "by", wire_text_or_null(hold.by), "since",
+                         wire_time(hold.since_wall), "why", wire_text_or_null(hold.why));
 }
 
 static json_t *controller_part(Controller *controller) {
-        const char *state = controller->role != ROLE_DAEMON ? "breakglass" : runner_run(controller->runner) ? "running" : "watching";
+        const char *state = controller->role != ROLE_DAEMON  ? "breakglass"
+                            : runner_run(controller->runner) ? "running"
+                                                             : "watching";
         return json_pack("{s:s, s:i, s:o, s:s}", "version", PROJECT_VERSION, "pid", (int)getpid(), "since",
                          wire_time(controller->begun_wall), "state", state);
 }
@@ -39,8 +41,8 @@ static json_t *target_part(Controller *controller) {
                 return json_null();
         const struct Readiness *readiness = &controller->readiness;
         bool known = strcmp(readiness->version, target.version) == 0;
-        return json_pack("{s:s, s:s, s:o, s:o}", "version", target.version, "state", release_state_name(target.state), "ready",
-                         tristate(known ? readiness->ready : KNOWN_NOT), "detail",
+        return json_pack("{s:s, s:s, s:o, s:o}", "version", target.version, "state", release_state_name(target.state),
+                         "ready", tristate(known ? readiness->ready : KNOWN_NOT), "detail",
                          wire_text(known ? readiness->detail : "not yet looked at"));
 }
 
@@ -54,10 +56,10 @@ static json_t *deployment_part(Controller *controller) {
         if (controller->journal)
                 (void)journal_release(controller->journal, deployment->version, &release, &error);
         bool armed = policy_armed(&controller->config->rules, deployment, clock_wall_us(), &until);
-        return json_pack("{s:I, s:s, s:o, s:o, s:b, s:b, s:o, s:s}", "id", (json_int_t)deployment->id, "version", deployment->version,
-                         "previous", wire_text_or_null(deployment->previous), "at", wire_time(deployment->at_wall), "observed",
-                         deployment->run_id == 0, "armed", armed, "armed_until", wire_time(armed ? until : 0), "state",
-                         release_state_name(release.state));
+        return json_pack("{s:I, s:s, s:o, s:o, s:b, s:b, s:o, s:s}", "id", (json_int_t)deployment->id, "version",
+                         deployment->version, "previous", wire_text_or_null(deployment->previous), "at",
+                         wire_time(deployment->at_wall), "observed", deployment->run_id == 0, "armed", armed,
+                         "armed_until", wire_time(armed ? until : 0), "state", release_state_name(release.state));
 }
 
 static json_t *traffic_part(Controller *controller) {
@@ -68,25 +70,29 @@ static json_t *traffic_part(Controller *controller) {
         const TrafficState *traffic = controller->watcher ? watcher_traffic(controller->watcher) : NULL;
         if (!traffic) {
                 const char *problem = controller->watcher ? watcher_traffic_problem(controller->watcher) : "";
-                const char *why = !controller->config->traffic_driver ? "no balancer is configured (traffic.driver)" : problem;
-                return json_pack("{s:s, s:n, s:n, s:n, s:o, s:o}", "state", "unknown", "in_flight", "parked", "gate", "by",
-                                 wire_text_or_null(hold.by), "detail", wire_text(why));
+                const char *why =
+                        !controller->config->traffic_driver ? "no balancer is configured (traffic.driver)" : problem;
+                return json_pack("{s:s, s:n, s:n, s:n, s:o, s:o}", "state", "unknown", "in_flight", "parked", "gate",
+                                 "by", wire_text_or_null(hold.by), "detail", wire_text(why));
         }
-        return json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}", "state", traffic->drained ? "drained" : "flowing", "in_flight",
-                         count_or_null(traffic->in_flight), "parked", count_or_null(traffic->parked), "gate", traffic->gated, "by",
-                         wire_text_or_null(traffic->drained ? hold.by : NULL), "detail", wire_text(traffic->detail));
+        return json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}", "state", traffic->drained ? "drained" : "flowing",
+                         "in_flight", count_or_null(traffic->in_flight), "parked", count_or_null(traffic->parked),
+                         "gate", traffic->gated, "by", wire_text_or_null(traffic->drained ? hold.by : NULL), "detail",
+                         wire_text(traffic->detail));
 }
 
 static json_t *units_part(Controller *controller) {
         UnitSet units = {0};
         Error error = {0};
         json_t *names = json_array();
-        if (controller->version[0] != '\0' && config_units(controller->config, controller->version, &units, &error) >= 0)
+        if (controller->version[0] != '\0' &&
+            config_units(controller->config, controller->version, &units, &error) >= 0)
                 for (unsigned i = 0; i < units.count; i++)
                         json_array_append_new(names, json_string(units.names[i]));
         const UnitsState *state = controller->watcher ? watcher_units(controller->watcher) : NULL;
         const char *word = !state ? "unknown" : state->failed ? "failed" : state->active ? "active" : "inactive";
-        return json_pack("{s:o, s:s, s:o}", "names", names, "state", word, "detail", wire_text(state ? state->detail : error.message));
+        return json_pack("{s:o, s:s, s:o}", "names", names, "state", word, "detail",
+                         wire_text(state ? state->detail : error.message));
 }
 
 static json_t *health_part(Controller *controller) {
@@ -105,10 +111,12 @@ static json_t *metrics_part(Controller *controller) {
         const Config *config = controller->config;
         bool open = controller->watcher && watcher_pulse(controller->watcher, &pulse);
         const Sample *newest = controller->watcher ? engine_newest(watcher_engine(controller->watcher)) : NULL;
-        const char *why = !config->metrics_driver ? "no metrics source is configured (metrics.source): nothing is decided on samples"
-                          : open                  ? pulse.detail
-                                                  : "not open";
-        return json_pack("{s:s, s:b, s:o, s:o}", "source", config->metrics_driver ? config->metrics_driver->name : "none", "connected",
+        const char *why = !config->metrics_driver
+                                  ? "no metrics source is configured (metrics.source): nothing is decided on samples"
+                          : open ? pulse.detail
+                                 : "not open";
+        return json_pack("{s:s, s:b, s:o, s:o}", "source",
+                         config->metrics_driver ? config->metrics_driver->name : "none", "connected",
                          open && pulse.connected, "detail", wire_text(why), "sample",
                          newest ? wire_sample(newest, &config->rules, clock_mono_us()) : json_null());
 }
@@ -120,17 +128,19 @@ static json_t *window_part(Controller *controller) {
         watcher_verdict(controller->watcher, &verdict);
         json_t *samples = json_array();
         for (unsigned i = 0; i < verdict.count; i++)
-                json_array_append_new(samples, wire_sample(verdict.samples[i], &controller->config->rules, clock_mono_us()));
-        return json_pack("{s:i, s:i, s:i, s:i, s:o, s:s}", "expected", (int)verdict.expected, "needed", (int)verdict.needed, "degraded",
-                         (int)verdict.degraded, "unknown", (int)verdict.unknown, "samples", samples, "verdict", verdict.words);
+                json_array_append_new(samples,
+                                      wire_sample(verdict.samples[i], &controller->config->rules, clock_mono_us()));
+        return json_pack("{s:i, s:i, s:i, s:i, s:o, s:s}", "expected", (int)verdict.expected, "needed",
+                         (int)verdict.needed, "degraded", (int)verdict.degraded, "unknown", (int)verdict.unknown,
+                         "samples", samples, "verdict", verdict.words);
 }
 
 static json_t *alerts_part(const Controller *controller) {
         json_t *alerts = json_array();
         for (unsigned i = 0; i < controller->alert_count; i++) {
                 const Alert *alert = &controller->alerts[i];
-                json_array_append_new(alerts, json_pack("{s:o, s:s, s:o}", "since", wire_time(alert->since_wall), "source",
-                                                        alert->source, "message", wire_text(alert->message)));
+                json_array_append_new(alerts, json_pack("{s:o, s:s, s:o}", "since", wire_time(alert->since_wall),
+                                                        "source", alert->source, "message", wire_text(alert->message)));
         }
         return alerts;
 }
@@ -154,19 +164,21 @@ json_t *status_answer(Controller *controller) {
         Error error = {0};
         if (controller->journal)
                 (void)journal_count_automatic(controller->journal, clock_wall_us() - DAY_US, &today, &error);
-        json_t *status = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "controller", controller_part(controller), "version",
-                                   wire_text_or_null(controller->version), "version_problem",
-                                   wire_text_or_null(controller->version[0] ? "" : error_text(&controller->version_error)), "target",
-                                   target_part(controller), "deployment", deployment_part(controller), "deployments",
-                                   status_hold(controller, HOLD_DEPLOYMENTS));
+        json_t *status =
+                json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "controller", controller_part(controller), "version",
+                          wire_text_or_null(controller->version), "version_problem",
+                          wire_text_or_null(controller->version[0] ? "" : error_text(&controller->version_error)),
+                          "target", target_part(controller), "deployment", deployment_part(controller), "deployments",
+                          status_hold(controller, HOLD_DEPLOYMENTS));
         if (!status)
                 return NULL;
-        json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "traffic", traffic_part(controller), "units",
-                                 units_part(controller), "health", health_part(controller), "metrics", metrics_part(controller), "window",
-                                 window_part(controller), "thresholds", wire_thresholds(&controller->config->rules), "run",
-                                 run ? controller_run_json(controller, run) : json_null(), "last_run", last_run_part(controller), "rollbacks_today",
-                                 (json_int_t)today, "rollbacks_per_day", (json_int_t)controller->config->rules.rollbacks_per_day, "alerts",
-                                 alerts_part(controller));
+        json_t *rest = json_pack(
+                "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "traffic", traffic_part(controller), "units",
+                units_part(controller), "health", health_part(controller), "metrics", metrics_part(controller),
+                "window", window_part(controller), "thresholds", wire_thresholds(&controller->config->rules), "run",
+                run ? controller_run_json(controller, run) : json_null(), "last_run", last_run_part(controller),
+                "rollbacks_today", (json_int_t)today, "rollbacks_per_day",
+                (json_int_t)controller->config->rules.rollbacks_per_day, "alerts", alerts_part(controller));
         json_object_update(status, rest);
         json_decref(rest);
         return status;

@@ -17,7 +17,8 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
 
 static void ask_later(StepOp *step, int64_t after_us) {
         step->pause = sd_event_source_disable_unref(step->pause);
-        int r = sd_event_add_time_relative(step->world->event, &step->pause, CLOCK_BOOTTIME, (uint64_t)after_us, 1, on_pause_over, step);
+        int r = sd_event_add_time_relative(step->world->event, &step->pause, CLOCK_BOOTTIME, (uint64_t)after_us, 1,
+                                           on_pause_over, step);
         if (r >= 0)
                 return;
         Error error = {0};
@@ -45,8 +46,8 @@ static void look_at_units(StepOp *step) {
         World *world = step->world;
         Error error = {0};
         step_expect(step, on_units, on_units_unknown);
-        int r = world->config->units_driver->query(world->units, &step->target, step_budget_left(step), step_on_child, step, &step->child,
-                                                   &error);
+        int r = world->config->units_driver->query(world->units, &step->target, step_budget_left(step), step_on_child,
+                                                   step, &step->child, &error);
         step_began(step, r, &error);
 }
 
@@ -66,7 +67,8 @@ static void on_answer(void *userdata, const HttpAnswer *answer) {
         if (answer->code == 0)
                 snprintf(step->what, sizeof step->what, "%s (last: %.200s)", title, error_text(&answer->error));
         else
-                snprintf(step->what, sizeof step->what, "%s (last: %.200s answered %d)", title, config->health_url, answer->code);
+                snprintf(step->what, sizeof step->what, "%s (last: %.200s answered %d)", title, config->health_url,
+                         answer->code);
         look_at_units(step);
 }
 
@@ -75,8 +77,9 @@ static void ask(StepOp *step) {
         int64_t left = step_budget_left(step);
         const HttpRequest request = {.url = config->health_url, .answer_max = 1024 * 1024, .reuse = true};
         Error error = {0};
-        int r = http_begin(step->world->http, &request, left < config->health_timeout_us ? left : config->health_timeout_us, on_answer,
-                           step, &step->http, &error);
+        int r = http_begin(step->world->http, &request,
+                           left < config->health_timeout_us ? left : config->health_timeout_us, on_answer, step,
+                           &step->http, &error);
         if (r < 0)
                 op_fail(&step->op, &error);
 }

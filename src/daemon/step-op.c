@@ -36,8 +36,8 @@ static int resolve_units(StepOp *step, Error *error) {
         return config_units(config, step->call.target, &step->target, error);
 }
 
-int step_op_begin(const StepTools *tools, const StepCall *call, StepStage *first, OpCallback callback, void *userdata, Op **ret_op,
-                  Error *error) {
+int step_op_begin(const StepTools *tools, const StepCall *call, StepStage *first, OpCallback callback, void *userdata,
+                  Op **ret_op, Error *error) {
         StepOp *step = calloc(1, sizeof *step);
         if (!step)
                 return error_set(error, -ENOMEM, "out of memory");

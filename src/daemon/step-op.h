@@ -30,7 +30,7 @@ struct StepOp {
         StepStage *next;       /* when the child is done */
         StepStage *on_failure; /* when it failed or timed out; NULL: the step ends the same way */
 
-        int64_t successes;      /* verify_health: in a row */
+        int64_t successes;          /* verify_health: in a row */
         char what[DETAIL_MAX + 64]; /* the step's title, and what it is waiting for: said when its budget ends */
         char note[DETAIL_MAX];      /* put before the final detail */
 };
@@ -42,8 +42,8 @@ typedef struct StepTools {
         const Run *run;
 } StepTools;
 
-int step_op_begin(const StepTools *tools, const StepCall *call, StepStage *first, OpCallback callback, void *userdata, Op **ret_op,
-                  Error *error);
+int step_op_begin(const StepTools *tools, const StepCall *call, StepStage *first, OpCallback callback, void *userdata,
+                  Op **ret_op, Error *error);
 
 int64_t step_budget_left(const StepOp *step); /* at least 1 us, so that it can be passed on */
 void step_expect(StepOp *step, StepStage *next, StepStage *on_failure);

@@ -23,8 +23,10 @@ static int check_current(const StepOp *step, Error *error) {
         if (r < 0)
                 return r;
         if (strcmp(current, step->call.leaving) != 0 && strcmp(current, step->call.target) != 0)
-                return error_set(error, -ESTALE, "%s is current, not %s as when this was planned: look at 'auto-rollback status' and try again",
-                                 current, step->call.leaving[0] ? step->call.leaving : "none");
+                return error_set(
+                        error, -ESTALE,
+                        "%s is current, not %s as when this was planned: look at 'auto-rollback status' and try again",
+                        current, step->call.leaving[0] ? step->call.leaving : "none");
         return 0;
 }
 
@@ -33,7 +35,8 @@ static int prepare_switches(const StepOp *step, Error *error) {
         int r = release_store_prepare(step->world->releases, step->call.target, error);
         if (r < 0 || step->call.leaving[0] == '\0')
                 return r;
-        Error ignored = {0}; /* the way back is prepared as well as can be: the original may have no saved configuration */
+        Error ignored = {
+                0}; /* the way back is prepared as well as can be: the original may have no saved configuration */
         (void)release_store_prepare(step->world->releases, step->call.leaving, &ignored);
         return 0;
 }
@@ -47,8 +50,8 @@ static void on_verified(StepOp *step, const OpResult *result) {
         }
         World *world = step->world;
         step_expect(step, on_units, NULL);
-        int r = world->config->units_driver->query(world->units, &step->target, step_budget_left(step), step_on_child, step, &step->child,
-                                                   &error);
+        int r = world->config->units_driver->query(world->units, &step->target, step_budget_left(step), step_on_child,
+                                                   step, &step->child, &error);
         step_began(step, r, &error);
 }
 
@@ -56,8 +59,8 @@ static void verify(StepOp *step, const OpResult *result) {
         (void)result;
         Error error = {0};
         step_expect(step, on_verified, NULL);
-        int r = release_store_verify(step->world->releases, step->call.target, false, step_budget_left(step), step_on_child, step,
-                                     &step->child, &error);
+        int r = release_store_verify(step->world->releases, step->call.target, false, step_budget_left(step),
+                                     step_on_child, step, &step->child, &error);
         step_began(step, r, &error);
 }
 
@@ -71,6 +74,7 @@ void step_preflight(StepOp *step, const OpResult *result) {
         }
         Error error = {0};
         step_expect(step, verify, NULL);
-        int r = release_store_take_in(releases, step->call.target, false, step_budget_left(step), step_on_child, step, &step->child, &error);
+        int r = release_store_take_in(releases, step->call.target, false, step_budget_left(step), step_on_child, step,
+                                      &step->child, &error);
         step_began(step, r, &error);
 }

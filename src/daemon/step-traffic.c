@@ -19,9 +19,11 @@ static int record_drain(StepOp *step, Error *error) {
 static void on_drained(StepOp *step, const OpResult *result) {
         OpResult answer = {.status = OP_DONE, .number = result->number};
         if (result->number > 0)
-                snprintf(answer.detail, sizeof answer.detail, "%lld requests still in flight were given up", (long long)result->number);
+                snprintf(answer.detail, sizeof answer.detail, "%lld requests still in flight were given up",
+                         (long long)result->number);
         else
-                snprintf(answer.detail, sizeof answer.detail, "%s", result->detail[0] ? result->detail : "nothing in flight");
+                snprintf(answer.detail, sizeof answer.detail, "%s",
+                         result->detail[0] ? result->detail : "nothing in flight");
         op_complete(&step->op, &answer);
 }
 
@@ -32,8 +34,8 @@ static void drain_now(StepOp *step) {
                 return;
         }
         step_expect(step, on_drained, NULL);
-        int r = driver(step)->drain(step->world->traffic, step->world->config->drain_park_max_us, step_budget_left(step), step_on_child,
-                                    step, &step->child, &error);
+        int r = driver(step)->drain(step->world->traffic, step->world->config->drain_park_max_us,
+                                    step_budget_left(step), step_on_child, step, &step->child, &error);
         step_began(step, r, &error);
 }
 
@@ -41,7 +43,10 @@ static void drain_now(StepOp *step) {
 static int record_drain_by_hand(StepOp *step, Hold *hold, Error *error) {
         if (hold->held)
                 return 0;
-        *hold = (Hold){.held = true, .since_wall = clock_wall_us(), .by = "an operator", .why = "drained at the balancer itself"};
+        *hold = (Hold){.held = true,
+                       .since_wall = clock_wall_us(),
+                       .by = "an operator",
+                       .why = "drained at the balancer itself"};
         return hold_take(step->journal, HOLD_TRAFFIC, hold, error);
 }
 
@@ -65,7 +70,8 @@ void step_drain(StepOp *step, const OpResult *result) {
         }
         Error error = {0};
         step_expect(step, on_traffic_before, NULL);
-        int r = driver(step)->query(step->world->traffic, step_budget_left(step), step_on_child, step, &step->child, &error);
+        int r = driver(step)->query(step->world->traffic, step_budget_left(step), step_on_child, step, &step->child,
+                                    &error);
         step_began(step, r, &error);
 }
 
@@ -94,7 +100,8 @@ void step_restore_traffic(StepOp *step, const OpResult *result) {
         }
         Error error = {0};
         step_expect(step, on_restored, NULL);
-        int r = driver(step)->restore(step->world->traffic, step_budget_left(step), step_on_child, step, &step->child, &error);
+        int r = driver(step)->restore(step->world->traffic, step_budget_left(step), step_on_child, step, &step->child,
+                                      &error);
         step_began(step, r, &error);
 }
 
@@ -115,6 +122,7 @@ void step_probe_restore_traffic(StepOp *step, const OpResult *result) {
         }
         Error error = {0};
         step_expect(step, on_probed, on_probe_failed);
-        int r = driver(step)->query(step->world->traffic, step_budget_left(step), step_on_child, step, &step->child, &error);
+        int r = driver(step)->query(step->world->traffic, step_budget_left(step), step_on_child, step, &step->child,
+                                    &error);
         step_began(step, r, &error);
 }

@@ -27,15 +27,16 @@ static UnitSet units_without(const UnitSet *set, const UnitSet *other) {
 
 static void query_units(StepOp *step, const UnitSet *units) {
         Error error = {0};
-        int r = driver(step)->query(step->world->units, units, step_budget_left(step), step_on_child, step, &step->child, &error);
+        int r = driver(step)->query(step->world->units, units, step_budget_left(step), step_on_child, step,
+                                    &step->child, &error);
         step_began(step, r, &error);
 }
 
 /* ---- step 3 ---- */
 
 static void on_stopped(StepOp *step, const OpResult *result) {
-        step_done(step, "%s stopped%s%s%s", step->call.leaving, step->call.forced ? " by SIGKILL" : "", result->detail[0] ? ": " : "",
-                  result->detail);
+        step_done(step, "%s stopped%s%s%s", step->call.leaving, step->call.forced ? " by SIGKILL" : "",
+                  result->detail[0] ? ": " : "", result->detail);
 }
 
 void step_stop(StepOp *step, const OpResult *result) {
@@ -46,8 +47,8 @@ void step_stop(StepOp *step, const OpResult *result) {
         }
         Error error = {0};
         step_expect(step, on_stopped, NULL);
-        int r = driver(step)->stop(step->world->units, &step->leaving, step->call.forced, step_budget_left(step), step_on_child, step,
-                                   &step->child, &error);
+        int r = driver(step)->stop(step->world->units, &step->leaving, step->call.forced, step_budget_left(step),
+                                   step_on_child, step, &step->child, &error);
         step_began(step, r, &error);
 }
 
@@ -87,7 +88,8 @@ static void on_enabled(StepOp *step, const OpResult *result) {
 }
 
 static void on_not_enabled(StepOp *step, const OpResult *result) {
-        step_done(step, "%s is running, but a reboot may not start it: %s", step->call.target, error_text(&result->error));
+        step_done(step, "%s is running, but a reboot may not start it: %s", step->call.target,
+                  error_text(&result->error));
 }
 
 static void on_started(StepOp *step, const OpResult *result) {
@@ -99,8 +101,8 @@ static void on_started(StepOp *step, const OpResult *result) {
         const UnitSet disable = units_without(&step->leaving, &step->target);
         Error error = {0};
         step_expect(step, on_enabled, on_not_enabled);
-        int r = driver(step)->enable(step->world->units, &step->target, &disable, step_budget_left(step), step_on_child, step, &step->child,
-                                     &error);
+        int r = driver(step)->enable(step->world->units, &step->target, &disable, step_budget_left(step), step_on_child,
+                                     step, &step->child, &error);
         step_began(step, r, &error);
 }
 
@@ -108,14 +110,16 @@ static void start_target(StepOp *step, const OpResult *result) {
         (void)result;
         Error error = {0};
         step_expect(step, on_started, NULL);
-        int r = driver(step)->start(step->world->units, &step->target, step_budget_left(step), step_on_child, step, &step->child, &error);
+        int r = driver(step)->start(step->world->units, &step->target, step_budget_left(step), step_on_child, step,
+                                    &step->child, &error);
         step_began(step, r, &error);
 }
 
 static void kill_then(StepOp *step, const UnitSet *units, StepStage *next) {
         Error error = {0};
         step_expect(step, next, NULL);
-        int r = driver(step)->stop(step->world->units, units, true, step_budget_left(step), step_on_child, step, &step->child, &error);
+        int r = driver(step)->stop(step->world->units, units, true, step_budget_left(step), step_on_child, step,
+                                   &step->child, &error);
         step_began(step, r, &error);
 }
 

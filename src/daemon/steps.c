@@ -22,10 +22,12 @@ static const struct StepAction {
         [STEP_RESUME_DEPLOYMENTS] = {step_resume, step_probe_resume},
 };
 
-int step_act(const StepTools *tools, const StepCall *call, OpCallback callback, void *userdata, Op **ret_op, Error *error) {
+int step_act(const StepTools *tools, const StepCall *call, OpCallback callback, void *userdata, Op **ret_op,
+             Error *error) {
         return step_op_begin(tools, call, step_actions[call->step].act, callback, userdata, ret_op, error);
 }
 
-int step_probe(const StepTools *tools, const StepCall *call, OpCallback callback, void *userdata, Op **ret_op, Error *error) {
+int step_probe(const StepTools *tools, const StepCall *call, OpCallback callback, void *userdata, Op **ret_op,
+               Error *error) {
         return step_op_begin(tools, call, step_actions[call->step].probe, callback, userdata, ret_op, error);
 }

@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-#define VALIDATE_AFTER_US (5 * USEC_PER_SEC) /* the first moments after a switch are not yet how the service does */
+#define SETTLE_US (1 * USEC_PER_SEC) /* what was parked arrives all at once: the first moments after a switch are not how the service does */
+#define VALIDATE_AFTER_US (5 * USEC_PER_SEC)
 
 void validating_begin(Controller *controller, const Run *run) {
         struct Validating *validating = &controller->validating;
@@ -15,10 +16,12 @@ void validating_begin(Controller *controller, const Run *run) {
         Error error = {0};
         (void)watcher_pulse(controller->watcher, &pulse);
         validating->op = op_cancel(validating->op);
-        *validating = (struct Validating){.run_id = run->id, .since_mono = clock_mono_us(), .requests_before = pulse.requests};
+        *validating = (struct Validating){
+                .run_id = run->id, .since_mono = clock_mono_us(), .requests_before = pulse.requests};
         memcpy(validating->expected, run->plan.to, sizeof validating->expected);
         if (controller->journal && journal_set_validation(controller->journal, run->id, "pending", NULL, &error) < 0)
-                log_error("the validation of run %lld could not be journalled: %s", (long long)run->id, error_text(&error));
+                log_error("the validation of run %lld could not be journalled: %s", (long long)run->id,
+                          error_text(&error));
 }
 
 void validating_answer(Controller *controller, Validation *ret_validation) {
@@ -33,7 +36,9 @@ void validating_answer(Controller *controller, Validation *ret_validation) {
                 .current_version = controller->version,
                 .units_active = units ? (units->active ? KNOWN_TRUE : KNOWN_FALSE) : KNOWN_NOT,
                 .units_detail = units ? units->detail : NULL,
-                .probe_healthy = !probe->known ? KNOWN_NOT : probe->consecutive_failures == 0 ? KNOWN_TRUE : KNOWN_FALSE,
+                .probe_healthy = !probe->known                      ? KNOWN_NOT
+                                 : probe->consecutive_failures == 0 ? KNOWN_TRUE
+                                                                    : KNOWN_FALSE,
                 .probe_detail = prober_detail(controller->prober),
                 .sample = own ? &validating->sample : newest,
         };
@@ -52,14 +57,17 @@ static void finish(Controller *controller) {
         log_info("run %lld: rollback validation: %s", (long long)run_id, verdict);
         for (unsigned i = 0; i < VALIDATE_COUNT; i++)
                 if (validation.checks[i].verdict != CHECK_PASSED)
-                        log_info("run %lld: %s: %s (%s, wanted %s)", (long long)run_id, check_verdict_name(validation.checks[i].verdict),
-                                 validation.checks[i].title, validation.checks[i].measured, validation.checks[i].limit);
+                        log_info("run %lld: %s: %s (%s, wanted %s)", (long long)run_id,
+                                 check_verdict_name(validation.checks[i].verdict), validation.checks[i].title,
+                                 validation.checks[i].measured, validation.checks[i].limit);
         if (validation.verdict == CHECK_FAILED)
-                alert_set(controller, "validation", "the rollback did not help: its validation failed (auto-rollback validate says how)");
+                alert_set(controller, "validation",
+                          "the rollback did not help: its validation failed (auto-rollback validate says how)");
         if (!controller->journal)
                 return;
         if (journal_set_validation(controller->journal, run_id, verdict, NULL, &error) < 0)
-                log_error("the validation of run %lld could not be journalled: %s", (long long)run_id, error_text(&error));
+                log_error("the validation of run %lld could not be journalled: %s", (long long)run_id,
+                          error_text(&error));
         if (journal_run(controller->journal, run_id, &run, &error) == 1)
                 controller_tell_run(controller, &run);
 }
@@ -72,6 +80,15 @@ static void on_sample(void *userdata, const OpResult *result) {
                 controller->validating.sampled = true;
         }
         finish(controller);
+}
+
+/* From here on it counts, for the window, too. */
+static void settle(Controller *controller, const MetricsPulse *pulse) {
+        struct Validating *validating = &controller->validating;
+        validating->settled = true;
+        validating->since_mono = clock_mono_us();
+        validating->requests_before = pulse->requests;
+        watcher_resume(controller->watcher);
 }
 
 /* Every second: enough seen yet? */
@@ -87,12 +104,19 @@ void validating_look(Controller *controller) {
                 return;
         }
         int64_t waited = clock_mono_us() - validating->since_mono;
+        if (!validating->settled) {
+                if (waited >= SETTLE_US)
+                        settle(controller, &pulse);
+                return;
+        }
         int64_t wanted = VALIDATE_AFTER_US < rules->interval_us ? VALIDATE_AFTER_US : rules->interval_us;
         bool enough = waited >= wanted && pulse.requests - validating->requests_before >= rules->min_requests;
         if (!enough && waited < rules->window_us)
                 return;
-        const Sample *newest = engine_newest(watcher_engine(controller->watcher)); /* the window began when the run ended */
-        if (newest && engine_sample_usable(rules, newest)) { /* with a short interval: one taken now would hold next to nothing */
+        const Sample *newest =
+                engine_newest(watcher_engine(controller->watcher)); /* the window began when the run ended */
+        if (newest &&
+            engine_sample_usable(rules, newest)) { /* with a short interval: one taken now would hold next to nothing */
                 finish(controller);
                 return;
         }

@@ -58,10 +58,12 @@ static void on_sample(void *userdata, const OpResult *result) {
 static void begin_collect(Watcher *watcher, bool discard) {
         if (!watcher->world->metrics || watcher->collect)
                 return;
-        int64_t budget = watcher->engine.rules.interval_us < COLLECT_BUDGET_US ? watcher->engine.rules.interval_us : COLLECT_BUDGET_US;
+        int64_t budget = watcher->engine.rules.interval_us < COLLECT_BUDGET_US ? watcher->engine.rules.interval_us
+                                                                               : COLLECT_BUDGET_US;
         Error error = {0};
         watcher->discard = discard;
-        if (metrics_driver(watcher)->collect(watcher->world->metrics, budget, on_sample, watcher, &watcher->collect, &error) < 0)
+        if (metrics_driver(watcher)->collect(watcher->world->metrics, budget, on_sample, watcher, &watcher->collect,
+                                             &error) < 0)
                 watcher->hooks.condition(watcher->userdata, "metrics", error_text(&error));
 }
 
@@ -82,8 +84,10 @@ static void on_traffic(void *userdata, const OpResult *result) {
         if (watcher->traffic_known)
                 watcher->traffic = result->traffic;
         else
-                snprintf(watcher->traffic_problem, sizeof watcher->traffic_problem, "%.*s", DETAIL_MAX - 1, error_text(&result->error));
-        watcher->hooks.condition(watcher->userdata, "traffic", watcher->traffic_known ? NULL : watcher->traffic_problem);
+                snprintf(watcher->traffic_problem, sizeof watcher->traffic_problem, "%.*s", DETAIL_MAX - 1,
+                         error_text(&result->error));
+        watcher->hooks.condition(watcher->userdata, "traffic",
+                                 watcher->traffic_known ? NULL : watcher->traffic_problem);
 }
 
 static void look_at_traffic(Watcher *watcher) {
@@ -91,7 +95,8 @@ static void look_at_traffic(Watcher *watcher) {
         if (!driver || watcher->traffic_query)
                 return;
         Error error = {0};
-        if (driver->query(watcher->world->traffic, TRAFFIC_BUDGET_US, on_traffic, watcher, &watcher->traffic_query, &error) < 0)
+        if (driver->query(watcher->world->traffic, TRAFFIC_BUDGET_US, on_traffic, watcher, &watcher->traffic_query,
+                          &error) < 0)
                 watcher->hooks.condition(watcher->userdata, "traffic", error_text(&error));
 }
 
@@ -119,21 +124,23 @@ void watcher_set_units(Watcher *watcher, const UnitSet *units) {
         Error error = {0};
         watcher->units_known = false;
         watcher->restarts = (RestartWatch){0};
-        int r = watcher->world->config->units_driver->watch(watcher->world->units, units, on_units_changed, watcher, &error);
+        int r = watcher->world->config->units_driver->watch(watcher->world->units, units, on_units_changed, watcher,
+                                                            &error);
         watcher->hooks.condition(watcher->userdata, "units", r < 0 ? error_text(&error) : NULL);
 }
 
 bool watcher_service_failed(Watcher *watcher, char *reason, size_t size) {
         reason[0] = '\0';
-        return watcher->units_known
-               && engine_units(&watcher->engine.rules, &watcher->restarts, &watcher->units, clock_mono_us(), reason, size);
+        return watcher->units_known &&
+               engine_units(&watcher->engine.rules, &watcher->restarts, &watcher->units, clock_mono_us(), reason, size);
 }
 
 bool watcher_outage(Watcher *watcher, char *reason, size_t size) {
         MetricsPulse pulse;
         reason[0] = '\0';
-        return watcher_pulse(watcher, &pulse)
-               && engine_outage(&watcher->engine.rules, &watcher->outage, &pulse, prober_view(watcher->prober), clock_mono_us(), reason, size);
+        return watcher_pulse(watcher, &pulse) &&
+               engine_outage(&watcher->engine.rules, &watcher->outage, &pulse, prober_view(watcher->prober),
+                             clock_mono_us(), reason, size);
 }
 
 void watcher_verdict(const Watcher *watcher, Verdict *ret_verdict) {
@@ -149,7 +156,8 @@ static int arm_sampling(Watcher *watcher) {
 }
 
 static int start_again(Watcher *watcher) {
-        uint64_t loop_now = 0; /* the sources' clock, too: by a later one the first sample would begin before the window and be left out */
+        uint64_t loop_now =
+                0; /* the sources' clock, too: by a later one the first sample would begin before the window and be left out */
         (void)sd_event_now(watcher->world->event, CLOCK_BOOTTIME, &loop_now);
         int64_t now = (int64_t)loop_now;
         engine_restart(&watcher->engine, now);
@@ -160,7 +168,8 @@ static int start_again(Watcher *watcher) {
         return arm_sampling(watcher);
 }
 
-int watcher_new(World *world, const Prober *prober, const WatcherHooks *hooks, void *userdata, Watcher **ret_watcher, Error *error) {
+int watcher_new(World *world, const Prober *prober, const WatcherHooks *hooks, void *userdata, Watcher **ret_watcher,
+                Error *error) {
         Watcher *watcher = calloc(1, sizeof *watcher);
         if (!watcher)
                 return error_set(error, -ENOMEM, "out of memory");
@@ -171,8 +180,8 @@ int watcher_new(World *world, const Prober *prober, const WatcherHooks *hooks, v
         engine_init(&watcher->engine, &world->config->rules);
         int r = start_again(watcher);
         if (r >= 0)
-                r = sd_event_add_time_relative(world->event, &watcher->second_timer, CLOCK_BOOTTIME, 0, 10 * USEC_PER_MSEC, on_second,
-                                               watcher);
+                r = sd_event_add_time_relative(world->event, &watcher->second_timer, CLOCK_BOOTTIME, 0,
+                                               10 * USEC_PER_MSEC, on_second, watcher);
         if (r < 0) {
                 watcher_free(watcher);
                 return error_set(error, r, "cannot set the watcher's timers: %s", strerror(-r));
@@ -206,7 +215,8 @@ void watcher_resume(Watcher *watcher) {
         watcher->suspended = false;
         watcher->seconds = 0;
         if (start_again(watcher) < 0)
-                watcher->hooks.condition(watcher->userdata, "metrics", "cannot set the sampling timer: nothing is measured");
+                watcher->hooks.condition(watcher->userdata, "metrics",
+                                         "cannot set the sampling timer: nothing is measured");
         look_at_traffic(watcher);
 }
 
@@ -214,7 +224,8 @@ int watcher_sample_now(Watcher *watcher, OpCallback callback, void *userdata, Op
         if (!watcher->world->metrics)
                 return error_set(error, -ENODEV, "no metrics source is configured (metrics.source)");
         watcher->collect = op_cancel(watcher->collect);
-        int r = metrics_driver(watcher)->collect(watcher->world->metrics, COLLECT_BUDGET_US, callback, userdata, ret_op, error);
+        int r = metrics_driver(watcher)->collect(watcher->world->metrics, COLLECT_BUDGET_US, callback, userdata, ret_op,
+                                                 error);
         if (r < 0)
                 return r;
         return arm_sampling(watcher); /* the series goes on from here */

@@ -16,7 +16,8 @@ typedef struct WatcherHooks {
         void (*condition)(void *userdata, const char *source, const char *problem);
 } WatcherHooks;
 
-int watcher_new(World *world, const Prober *prober, const WatcherHooks *hooks, void *userdata, Watcher **ret_watcher, Error *error);
+int watcher_new(World *world, const Prober *prober, const WatcherHooks *hooks, void *userdata, Watcher **ret_watcher,
+                Error *error);
 Watcher *watcher_free(Watcher *watcher); /* NULL allowed; returns NULL */
 
 /* Which units to watch: those of the release that is current; NULL: none. */
@@ -34,7 +35,7 @@ bool watcher_outage(Watcher *watcher, char *reason, size_t size);
 void watcher_verdict(const Watcher *watcher, Verdict *ret_verdict);
 
 const Engine *watcher_engine(const Watcher *watcher);
-const UnitsState *watcher_units(const Watcher *watcher);     /* NULL: not known yet */
-const TrafficState *watcher_traffic(const Watcher *watcher); /* NULL: not known */
-const char *watcher_traffic_problem(const Watcher *watcher); /* "" when it is known */
+const UnitsState *watcher_units(const Watcher *watcher);             /* NULL: not known yet */
+const TrafficState *watcher_traffic(const Watcher *watcher);         /* NULL: not known */
+const char *watcher_traffic_problem(const Watcher *watcher);         /* "" when it is known */
 bool watcher_pulse(const Watcher *watcher, MetricsPulse *ret_pulse); /* false: no source */

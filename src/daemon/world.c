@@ -26,8 +26,9 @@ static int open_drivers(World *world, Error *error) {
         return config->traffic_driver->open(&world->context, config->traffic_settings, &world->traffic, error);
 }
 
-int world_open(sd_event *event, const Config *config, void (*warn)(void *userdata, const char *source, const char *message),
-               void *userdata, World **ret_world, Error *error) {
+int world_open(sd_event *event, const Config *config,
+               void (*warn)(void *userdata, const char *source, const char *message), void *userdata, World **ret_world,
+               Error *error) {
         World *world = calloc(1, sizeof *world);
         if (!world)
                 return error_set(error, -ENOMEM, "out of memory");
@@ -63,7 +64,8 @@ int world_open_metrics(World *world, Error *error) {
         const Config *config = world->config;
         if (!config->metrics_driver || world->metrics)
                 return 0;
-        return config->metrics_driver->open(&world->context, config->metrics_settings, &config->rules, &world->metrics, error);
+        return config->metrics_driver->open(&world->context, config->metrics_settings, &config->rules, &world->metrics,
+                                            error);
 }
 
 World *world_close(World *world) {

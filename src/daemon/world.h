@@ -17,8 +17,9 @@ typedef struct World {
 } World;
 
 /* `warn` is told of what happens in an adapter outside a call. */
-int world_open(sd_event *event, const Config *config, void (*warn)(void *userdata, const char *source, const char *message),
-               void *userdata, World **ret_world, Error *error);
+int world_open(sd_event *event, const Config *config,
+               void (*warn)(void *userdata, const char *source, const char *message), void *userdata, World **ret_world,
+               Error *error);
 /* The metrics source is opened apart: it may need a port that a controller holds, and break glass can do without. */
 int world_open_metrics(World *world, Error *error);
 World *world_close(World *world); /* leaves the service and its traffic as they are; NULL allowed; returns NULL */

@@ -13,7 +13,8 @@
 /* libcurl tells which descriptors to watch and when to wake; the event loop does the waiting. curl may never be called from
  * inside its own callbacks: they only arm event sources. */
 struct HttpClient {
-        unsigned refs; /* one is the owner's; another while a call's end is told, so that a callback may free the client */
+        unsigned
+                refs; /* one is the owner's; another while a call's end is told, so that a callback may free the client */
         bool closed;
         sd_event *event;
         CURLM *multi;
@@ -105,7 +106,8 @@ static int on_deadline(UNUSED sd_event_source *source, UNUSED uint64_t usec, voi
         HttpClient *client = call->client;
         HttpAnswer answer = {0};
         error_set(&answer.error, -ETIMEDOUT, "%s: no %s within %" PRId64 " ms", call->shown_url,
-                  call->answer_size > 0 || call->header_bytes > 0 ? "end of the answer" : "answer", call->budget_us / USEC_PER_MSEC);
+                  call->answer_size > 0 || call->header_bytes > 0 ? "end of the answer" : "answer",
+                  call->budget_us / USEC_PER_MSEC);
         client->refs++;
         finish(call, &answer);
         client_unref(client);
@@ -117,9 +119,11 @@ static void set_curl_error(HttpCall *call, CURLcode code, Error *error) {
         (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os);
         const char *said = call->curl_error[0] ? call->curl_error : curl_easy_strerror(code);
         if (call->too_long || code == CURLE_FILESIZE_EXCEEDED)
-                error_set(error, -EMSGSIZE, "%s: the answer is longer than %zu bytes", call->shown_url, call->answer_max);
+                error_set(error, -EMSGSIZE, "%s: the answer is longer than %zu bytes", call->shown_url,
+                          call->answer_max);
         else if (code == CURLE_COULDNT_CONNECT && os > 0)
-                error_set(error, -(int)os, "%s: %s", call->shown_url, os == ECONNREFUSED ? "connection refused" : strerror((int)os));
+                error_set(error, -(int)os, "%s: %s", call->shown_url,
+                          os == ECONNREFUSED ? "connection refused" : strerror((int)os));
         else if (code == CURLE_COULDNT_CONNECT)
                 error_set(error, -ECONNREFUSED, "%s: cannot connect (%s)", call->shown_url, said);
         else if (code == CURLE_COULDNT_RESOLVE_HOST)
@@ -127,7 +131,8 @@ static void set_curl_error(HttpCall *call, CURLcode code, Error *error) {
         else if (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR)
                 error_set(error, -ECONNRESET, "%s: the connection was closed without a whole answer", call->shown_url);
         else if (code == CURLE_PARTIAL_FILE)
-                error_set(error, -ECONNRESET, "%s: the connection was closed in the middle of the answer", call->shown_url);
+                error_set(error, -ECONNRESET, "%s: the connection was closed in the middle of the answer",
+                          call->shown_url);
         else if (code == CURLE_OUT_OF_MEMORY)
                 error_set(error, -ENOMEM, "%s: out of memory", call->shown_url);
         else
@@ -272,7 +277,8 @@ static int set_limits(CURL *easy) {
         SET(CURLOPT_PROXY, "");
         SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
         SET(CURLOPT_NOSIGNAL, 1L);
-        SET(CURLOPT_QUICK_EXIT, 1L); /* a name lookup that hangs is left to its thread: cancelling must not wait for it */
+        SET(CURLOPT_QUICK_EXIT,
+            1L); /* a name lookup that hangs is left to its thread: cancelling must not wait for it */
         SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
         SET(CURLOPT_USERAGENT, "novacron-rollback/" PROJECT_VERSION);
         return 0;
@@ -349,7 +355,8 @@ static int start(HttpCall *call, const HttpRequest *request) {
         if (r == 0)
                 r = set_callbacks(call);
         if (r == 0)
-                r = sd_event_add_time_relative(call->client->event, &call->deadline, CLOCK_BOOTTIME, (uint64_t)call->budget_us, 1000, on_deadline, call);
+                r = sd_event_add_time_relative(call->client->event, &call->deadline, CLOCK_BOOTTIME,
+                                               (uint64_t)call->budget_us, 1000, on_deadline, call);
         if (r >= 0 && curl_multi_add_handle(call->client->multi, call->easy) != CURLM_OK)
                 r = -ENOMEM;
         return r < 0 ? r : 0;
@@ -374,7 +381,8 @@ int http_begin(HttpClient *client, const HttpRequest *request, int64_t budget_us
         client->calls = call;
         int r = start(call, request);
         if (r < 0) {
-                error_set(error, r, "%s: cannot begin the request: %s", call->shown_url ? call->shown_url : "URL", strerror(-r));
+                error_set(error, r, "%s: cannot begin the request: %s", call->shown_url ? call->shown_url : "URL",
+                          strerror(-r));
                 http_cancel(call);
                 return r;
         }

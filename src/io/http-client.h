@@ -13,7 +13,7 @@ typedef struct HttpClient HttpClient;
 typedef struct HttpRequest {
         const char *method; /* NULL: GET */
         const char *url;
-        const char *unix_socket;   /* NULL: TCP */
+        const char *unix_socket;    /* NULL: TCP */
         const char *const *headers; /* NULL-terminated "Name: value"; may be NULL */
         const char *body;           /* NULL: none */
         size_t body_size;
@@ -22,8 +22,8 @@ typedef struct HttpRequest {
 } HttpRequest;
 
 typedef struct HttpAnswer {
-        int code;       /* 0: none, `error` is set */
-        Error error;    /* names the URL and what went wrong */
+        int code;         /* 0: none, `error` is set */
+        Error error;      /* names the URL and what went wrong */
         const char *body; /* NUL-terminated; valid during the callback only */
         size_t size;
         const char *content_type; /* "" when absent */

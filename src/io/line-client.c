@@ -88,7 +88,8 @@ static int on_deadline(UNUSED sd_event_source *source, UNUSED uint64_t usec, voi
 /* Returns 1 when everything is sent, 0 when the socket is full. */
 static int send_command(LineCall *call) {
         while (call->sent < call->command_size) {
-                ssize_t n = send(call->fd, call->command + call->sent, call->command_size - call->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+                ssize_t n = send(call->fd, call->command + call->sent, call->command_size - call->sent,
+                                 MSG_NOSIGNAL | MSG_DONTWAIT);
                 if (n < 0)
                         return errno == EAGAIN ? 0 : -errno;
                 call->sent += (size_t)n;
@@ -180,21 +181,23 @@ static int on_attempt(sd_event_source *source, UNUSED uint64_t usec, void *userd
         }
         int r = send_command(call);
         if (r >= 0)
-                r = sd_event_add_io(call->event, &call->io, call->fd, r > 0 ? EPOLLIN : EPOLLIN | EPOLLOUT, on_io, call);
+                r = sd_event_add_io(call->event, &call->io, call->fd, r > 0 ? EPOLLIN : EPOLLIN | EPOLLOUT, on_io,
+                                    call);
         if (r < 0)
                 finish_errno(call, r);
         return 0;
 }
 
 static int arm(LineCall *call) {
-        int r = sd_event_add_time_relative(call->event, &call->deadline, CLOCK_BOOTTIME, (uint64_t)call->budget_us, 1000, on_deadline, call);
+        int r = sd_event_add_time_relative(call->event, &call->deadline, CLOCK_BOOTTIME, (uint64_t)call->budget_us,
+                                           1000, on_deadline, call);
         if (r < 0)
                 return r;
         return sd_event_add_time_relative(call->event, &call->attempt, CLOCK_MONOTONIC, 0, 1, on_attempt, call);
 }
 
-int line_begin(sd_event *event, const char *socket_path, const char *command, size_t answer_max, int64_t budget_us, LineCallback callback,
-               void *userdata, LineCall **ret_call, Error *error) {
+int line_begin(sd_event *event, const char *socket_path, const char *command, size_t answer_max, int64_t budget_us,
+               LineCallback callback, void *userdata, LineCall **ret_call, Error *error) {
         if (strlen(socket_path) >= sizeof((struct sockaddr_un *)NULL)->sun_path)
                 return error_set(error, -ENAMETOOLONG, "%s: a socket's path has at most %zu bytes", socket_path,
                                  sizeof((struct sockaddr_un *)NULL)->sun_path - 1);

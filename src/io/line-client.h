@@ -21,6 +21,6 @@ typedef struct LineCall LineCall;
 
 /* Sends `command` (a newline is added) and collects the answer, at most `answer_max` bytes (0: 256 KiB). The callback comes once,
  * from the loop, with whatever there is to say, a refused connection included. Both texts are copied. */
-int line_begin(sd_event *event, const char *socket_path, const char *command, size_t answer_max, int64_t budget_us, LineCallback callback,
-               void *userdata, LineCall **ret_call, Error *error);
+int line_begin(sd_event *event, const char *socket_path, const char *command, size_t answer_max, int64_t budget_us,
+               LineCallback callback, void *userdata, LineCall **ret_call, Error *error);
 LineCall *line_cancel(LineCall *call); /* no callback any more; NULL allowed; returns NULL */

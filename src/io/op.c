@@ -21,7 +21,8 @@ int op_begin(Op *op, sd_event *event, const char *what, int64_t budget_us, OpCal
         op->callback = callback;
         op->userdata = userdata;
         op->destroy = destroy;
-        return sd_event_add_time_relative(event, &op->deadline, CLOCK_BOOTTIME, (uint64_t)budget_us, 1000, on_deadline, op);
+        return sd_event_add_time_relative(event, &op->deadline, CLOCK_BOOTTIME, (uint64_t)budget_us, 1000, on_deadline,
+                                          op);
 }
 
 void op_complete(Op *op, const OpResult *result) {

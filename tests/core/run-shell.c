@@ -7,7 +7,7 @@
 
 void run_shell_init(RunShell *shell, RunKind kind, RunMode mode, const char *from, const char *to) {
         memset(shell, 0, sizeof *shell);
-        PlanRequest request = { .kind = kind, .mode = mode, .from = from, .to = to };
+        PlanRequest request = {.kind = kind, .mode = mode, .from = from, .to = to};
         Plan plan;
         assert_int_equal(plan_make(&request, &plan, NULL), 0);
         run_init(&shell->run, &plan, "5 % errors", "controller", 1, 0);
@@ -16,20 +16,22 @@ void run_shell_init(RunShell *shell, RunKind kind, RunMode mode, const char *fro
 }
 
 static void trace_line(RunShell *shell, const char *what, const char *text) {
-        words_append(shell->trace, sizeof shell->trace, "%4d.%03d  %-9s %s\n", (int)(shell->now / SEC), (int)(shell->now / MSEC % 1000),
-                     what, text);
+        words_append(shell->trace, sizeof shell->trace, "%4d.%03d  %-9s %s\n", (int)(shell->now / SEC),
+                     (int)(shell->now / MSEC % 1000), what, text);
 }
 
 static void trace_event(RunShell *shell, const RunEvent *event) {
         static const char *const names[] = {
-                [EVENT_START] = "START",         [EVENT_RECOVER] = "RECOVER",     [EVENT_PERSISTED] = "PERSISTED",
-                [EVENT_PROBED] = "PROBED",       [EVENT_STEP_DONE] = "STEP_DONE", [EVENT_STEP_FAILED] = "STEP_FAILED",
-                [EVENT_TIMEOUT] = "TIMEOUT",     [EVENT_CANCEL] = "CANCEL",
+                [EVENT_START] = "START",     [EVENT_RECOVER] = "RECOVER",     [EVENT_PERSISTED] = "PERSISTED",
+                [EVENT_PROBED] = "PROBED",   [EVENT_STEP_DONE] = "STEP_DONE", [EVENT_STEP_FAILED] = "STEP_FAILED",
+                [EVENT_TIMEOUT] = "TIMEOUT", [EVENT_CANCEL] = "CANCEL",
         };
         char text[DETAIL_MAX] = "";
         if (event->type == EVENT_PROBED)
                 words_append(text, sizeof text, "%s",
-                             event->answer == PROBE_YES ? "yes" : event->answer == PROBE_NO ? "no" : "unknown");
+                             event->answer == PROBE_YES  ? "yes"
+                             : event->answer == PROBE_NO ? "no"
+                                                         : "unknown");
         else
                 words_append(text, sizeof text, "%s", event->detail ? event->detail : "");
         char line[DETAIL_MAX + 32] = "";
@@ -40,9 +42,9 @@ static void trace_event(RunShell *shell, const RunEvent *event) {
 static void trace_call(RunShell *shell, const char *what, const StepCall *call) {
         char text[DETAIL_MAX] = "", budget[WORDS_MAX];
         words_append(text, sizeof text, "%s (%s), attempt %u%s, %s -> %s, budget %s", step_key(call->step),
-                     step_title(call->step, shell->run.plan.kind, call->recovery), call->attempt, call->forced ? " FORCED" : "",
-                     call->leaving[0] ? call->leaving : "nothing", call->target[0] ? call->target : "nothing",
-                     words_duration(call->budget_us, budget));
+                     step_title(call->step, shell->run.plan.kind, call->recovery), call->attempt,
+                     call->forced ? " FORCED" : "", call->leaving[0] ? call->leaving : "nothing",
+                     call->target[0] ? call->target : "nothing", words_duration(call->budget_us, budget));
         trace_line(shell, what, text);
 }
 
@@ -53,7 +55,8 @@ static void trace_append(RunShell *shell) {
         if (run->outcome != OUTCOME_OPEN)
                 words_append(text, sizeof text, "/%s", run_outcome_name(run->outcome));
         if (!run_ended(run))
-                words_append(text, sizeof text, ", %s %s", step_key(run->cursor), step_state_name(run_record(run, run->cursor)->state));
+                words_append(text, sizeof text, ", %s %s", step_key(run->cursor),
+                             step_state_name(run_record(run, run->cursor)->state));
         if (run->outstanding)
                 words_append(text, sizeof text, ", outstanding 0x%x", run->outstanding);
         trace_line(shell, "append", text);
@@ -75,7 +78,7 @@ static void crash(RunShell *shell, bool acted) {
         shell->run.appends = 0;
         shell->acted = acted;
         shell->now += 500 * MSEC;
-        run_shell_event(shell, (RunEvent){ .type = EVENT_RECOVER });
+        run_shell_event(shell, (RunEvent){.type = EVENT_RECOVER});
 }
 
 static Fault *find_fault(RunShell *shell, const StepCall *call) {
@@ -105,14 +108,15 @@ static void act(RunShell *shell, const StepCall *call) {
         switch (fault->kind) {
         case FAULT_FAILS:
                 shell->now += shell->took[call->step];
-                run_shell_event(shell, (RunEvent){ .type = EVENT_STEP_FAILED, .token = call->token, .detail = "it broke" });
+                run_shell_event(shell,
+                                (RunEvent){.type = EVENT_STEP_FAILED, .token = call->token, .detail = "it broke"});
                 break;
         case FAULT_TIMES_OUT:
                 shell->now += call->budget_us;
-                run_shell_event(shell, (RunEvent){ .type = EVENT_TIMEOUT, .token = call->token });
+                run_shell_event(shell, (RunEvent){.type = EVENT_TIMEOUT, .token = call->token});
                 break;
         case FAULT_CANCEL_MEANWHILE:
-                run_shell_event(shell, (RunEvent){ .type = EVENT_CANCEL, .detail = "root (uid 0)" });
+                run_shell_event(shell, (RunEvent){.type = EVENT_CANCEL, .detail = "root (uid 0)"});
                 break;
         case FAULT_CRASH_BEFORE:
         case FAULT_CRASH_AFTER:
@@ -123,8 +127,8 @@ static void act(RunShell *shell, const StepCall *call) {
 
 static void note_step(RunShell *shell, char mark, const StepCall *call) {
         char text[16] = "";
-        words_append(text, sizeof text, "%s%.1s%s%u%s", shell->steps[0] ? " " : "", mark == '?' ? "?" : "", call->recovery ? "r" : "",
-                     (unsigned)call->step, call->forced ? "!" : "");
+        words_append(text, sizeof text, "%s%.1s%s%u%s", shell->steps[0] ? " " : "", mark == '?' ? "?" : "",
+                     call->recovery ? "r" : "", (unsigned)call->step, call->forced ? "!" : "");
         words_append(shell->steps, sizeof shell->steps, "%s", text);
 }
 
@@ -136,7 +140,7 @@ static void act_or_answer_late(RunShell *shell, const StepCall *call) {
                 while (shell->update.flags & UPDATE_APPEND) {
                         trace_append(shell);
                         shell->durable = shell->run;
-                        run_shell_event(shell, (RunEvent){ .type = EVENT_PERSISTED });
+                        run_shell_event(shell, (RunEvent){.type = EVENT_PERSISTED});
                 }
                 act(shell, call);
         }
@@ -156,13 +160,15 @@ static void carry_out(RunShell *shell) {
                 assert_false(update.flags & (UPDATE_DISPATCH | UPDATE_PROBE));
                 trace_append(shell);
                 shell->durable = shell->run;
-                run_shell_event(shell, (RunEvent){ .type = EVENT_PERSISTED });
+                run_shell_event(shell, (RunEvent){.type = EVENT_PERSISTED});
         } else if (update.flags & UPDATE_PROBE) {
                 note_step(shell, '?', &update.call);
                 trace_call(shell, "probe", &update.call);
                 shell->now += MSEC;
-                run_shell_event(shell, (RunEvent){ .type = EVENT_PROBED, .token = update.call.token, .detail = "found done",
-                                                   .answer = shell->acted ? PROBE_YES : shell->probe_says });
+                run_shell_event(shell, (RunEvent){.type = EVENT_PROBED,
+                                                  .token = update.call.token,
+                                                  .detail = "found done",
+                                                  .answer = shell->acted ? PROBE_YES : shell->probe_says});
         } else if (update.flags & UPDATE_DISPATCH) {
                 assert_true(update.call.budget_us > 0);
                 note_step(shell, ' ', &update.call);
@@ -170,7 +176,7 @@ static void carry_out(RunShell *shell) {
                 act_or_answer_late(shell, &update.call);
         } else if (update.flags & UPDATE_ARM_TIMER) {
                 shell->now += update.timer_us;
-                run_shell_event(shell, (RunEvent){ .type = EVENT_TIMEOUT, .token = update.timer_token });
+                run_shell_event(shell, (RunEvent){.type = EVENT_TIMEOUT, .token = update.timer_token});
         } else {
                 fail_msg("the run fell asleep after:\n%s", shell->trace);
         }

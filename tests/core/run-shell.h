@@ -8,7 +8,13 @@
 
 #include "core-test.h"
 
-typedef enum FaultKind { FAULT_FAILS, FAULT_TIMES_OUT, FAULT_CANCEL_MEANWHILE, FAULT_CRASH_BEFORE, FAULT_CRASH_AFTER } FaultKind;
+typedef enum FaultKind {
+        FAULT_FAILS,
+        FAULT_TIMES_OUT,
+        FAULT_CANCEL_MEANWHILE,
+        FAULT_CRASH_BEFORE,
+        FAULT_CRASH_AFTER
+} FaultKind;
 
 /* Counted: the first `times` dispatches of the step (on the way forward, or of undo, recovery and settle) meet it. */
 typedef struct Fault {
@@ -30,7 +36,7 @@ typedef struct RunShell {
         int64_t drain_cuts;
         bool finished;
         char notified[NOTIFY_MAX];
-        char steps[512];   /* "0 1 2 3 3! 4 5 6 7 8"; "r4": recovery; "?4": probed; "!": forced */
+        char steps[512]; /* "0 1 2 3 3! 4 5 6 7 8"; "r4": recovery; "?4": probed; "!": forced */
         char trace[16384];
 } RunShell;
 

@@ -13,36 +13,44 @@ typedef struct SampleCase {
         SampleState state;
 } SampleCase;
 
-#define P(p99_us, ...) { .measured = true, .latency_p99_us = p99_us, __VA_ARGS__ }
+#define P(p99_us, ...)                                                                                                 \
+        { .measured = true, .latency_p99_us = p99_us, __VA_ARGS__ }
 #define S(...) P(20000, __VA_ARGS__)
 #define U METRIC_UNKNOWN
 #define H METRIC_HEALTHY
 #define X METRIC_EXCEEDED
 
 static const SampleCase sample_cases[] = {
-        { "healthy", S(.requests = 6000, .errors = 3, .successes = 5997), H, H, H, SAMPLE_HEALTHY },
-        { "exactly 1 % is not more than 1 %", S(.requests = 6000, .errors = 60, .successes = 5940), H, H, H, SAMPLE_HEALTHY },
-        { "one more is", S(.requests = 6000, .errors = 61, .successes = 5939), X, H, X, SAMPLE_DEGRADED },
-        { "neither error nor success", S(.requests = 1000, .errors = 0, .successes = 950), H, H, X, SAMPLE_DEGRADED },
-        { "p99 at the limit", P(100000, .requests = 1000, .successes = 1000), H, H, H, SAMPLE_HEALTHY },
-        { "p99 250.4 ms", P(250400, .requests = 1000, .successes = 1000), H, X, H, SAMPLE_DEGRADED },
-        { "latency not known", P(-1, .requests = 1000, .successes = 1000), H, U, H, SAMPLE_UNKNOWN },
-        { "latency not known, errors are", P(-1, .requests = 1000, .errors = 50, .successes = 950), X, U, X, SAMPLE_DEGRADED },
-        { "thin: all of 99 failed", S(.requests = 99, .errors = 99), U, U, U, SAMPLE_UNKNOWN },
-        { "just enough", S(.requests = 100, .errors = 100), X, H, X, SAMPLE_DEGRADED },
-        { "no traffic", S(.requests = 0), U, U, U, SAMPLE_UNKNOWN },
-        { "not measured", { .measured = false, .requests = 6000, .errors = 6000 }, U, U, U, SAMPLE_UNKNOWN },
-        { "negative", S(.requests = -5, .errors = -10), U, U, U, SAMPLE_UNKNOWN },
-        { "negative errors", S(.requests = 500, .errors = -10, .successes = 500), U, U, U, SAMPLE_UNKNOWN },
-        { "more failed than there were", S(.requests = 500, .errors = 501), U, U, U, SAMPLE_UNKNOWN },
-        { "failed and succeeded at once", S(.requests = 500, .errors = 300, .successes = 300), U, U, U, SAMPLE_UNKNOWN },
-        { "absurdly many", S(.requests = INT64_MAX, .errors = INT64_MAX / 2), U, U, U, SAMPLE_UNKNOWN },
-        { "the most that is believed", S(.requests = REQUESTS_MAX, .errors = REQUESTS_MAX, .dropped = REQUESTS_MAX), X, U, X, SAMPLE_DEGRADED },
+        {"healthy", S(.requests = 6000, .errors = 3, .successes = 5997), H, H, H, SAMPLE_HEALTHY},
+        {"exactly 1 % is not more than 1 %", S(.requests = 6000, .errors = 60, .successes = 5940), H, H, H,
+         SAMPLE_HEALTHY},
+        {"one more is", S(.requests = 6000, .errors = 61, .successes = 5939), X, H, X, SAMPLE_DEGRADED},
+        {"neither error nor success", S(.requests = 1000, .errors = 0, .successes = 950), H, H, X, SAMPLE_DEGRADED},
+        {"p99 at the limit", P(100000, .requests = 1000, .successes = 1000), H, H, H, SAMPLE_HEALTHY},
+        {"p99 250.4 ms", P(250400, .requests = 1000, .successes = 1000), H, X, H, SAMPLE_DEGRADED},
+        {"latency not known", P(-1, .requests = 1000, .successes = 1000), H, U, H, SAMPLE_UNKNOWN},
+        {"latency not known, errors are", P(-1, .requests = 1000, .errors = 50, .successes = 950), X, U, X,
+         SAMPLE_DEGRADED},
+        {"thin: all of 99 failed", S(.requests = 99, .errors = 99), U, U, U, SAMPLE_UNKNOWN},
+        {"just enough", S(.requests = 100, .errors = 100), X, H, X, SAMPLE_DEGRADED},
+        {"no traffic", S(.requests = 0), U, U, U, SAMPLE_UNKNOWN},
+        {"not measured", {.measured = false, .requests = 6000, .errors = 6000}, U, U, U, SAMPLE_UNKNOWN},
+        {"negative", S(.requests = -5, .errors = -10), U, U, U, SAMPLE_UNKNOWN},
+        {"negative errors", S(.requests = 500, .errors = -10, .successes = 500), U, U, U, SAMPLE_UNKNOWN},
+        {"more failed than there were", S(.requests = 500, .errors = 501), U, U, U, SAMPLE_UNKNOWN},
+        {"failed and succeeded at once", S(.requests = 500, .errors = 300, .successes = 300), U, U, U, SAMPLE_UNKNOWN},
+        {"absurdly many", S(.requests = INT64_MAX, .errors = INT64_MAX / 2), U, U, U, SAMPLE_UNKNOWN},
+        {"the most that is believed", S(.requests = REQUESTS_MAX, .errors = REQUESTS_MAX, .dropped = REQUESTS_MAX), X,
+         U, X, SAMPLE_DEGRADED},
         /* 9 lost of 1009: the truth lies between 5/1009 and 14/1009 errors */
-        { "lost: may be either", S(.requests = 1000, .errors = 5, .successes = 995, .dropped = 9), U, H, U, SAMPLE_UNKNOWN },
-        { "lost: bad even if all lost were good", S(.requests = 1000, .errors = 50, .successes = 950, .dropped = 9), X, H, X, SAMPLE_DEGRADED },
-        { "lost: good even if all lost were bad", S(.requests = 10000, .errors = 5, .successes = 9995, .dropped = 9), H, H, H, SAMPLE_HEALTHY },
-        { "lost: the slowest percent may be among them", S(.requests = 990, .successes = 990, .dropped = 10), H, U, H, SAMPLE_UNKNOWN },
+        {"lost: may be either", S(.requests = 1000, .errors = 5, .successes = 995, .dropped = 9), U, H, U,
+         SAMPLE_UNKNOWN},
+        {"lost: bad even if all lost were good", S(.requests = 1000, .errors = 50, .successes = 950, .dropped = 9), X,
+         H, X, SAMPLE_DEGRADED},
+        {"lost: good even if all lost were bad", S(.requests = 10000, .errors = 5, .successes = 9995, .dropped = 9), H,
+         H, H, SAMPLE_HEALTHY},
+        {"lost: the slowest percent may be among them", S(.requests = 990, .successes = 990, .dropped = 10), H, U, H,
+         SAMPLE_UNKNOWN},
 };
 
 static void judges_samples(void **state UNUSED) {
@@ -51,9 +59,10 @@ static void judges_samples(void **state UNUSED) {
                 const SampleCase *c = &sample_cases[i];
                 SampleJudgement j;
                 engine_judge_sample(&rules, &c->sample, &j);
-                if (j.error_rate != c->error_rate || j.latency_p99 != c->latency || j.success_rate != c->success_rate || j.state != c->state)
-                        fail_msg("%s: error rate %d, latency %d, success %d, state %d", c->what, (int)j.error_rate, (int)j.latency_p99,
-                                 (int)j.success_rate, (int)j.state);
+                if (j.error_rate != c->error_rate || j.latency_p99 != c->latency || j.success_rate != c->success_rate ||
+                    j.state != c->state)
+                        fail_msg("%s: error rate %d, latency %d, success %d, state %d", c->what, (int)j.error_rate,
+                                 (int)j.latency_p99, (int)j.success_rate, (int)j.state);
         }
 }
 
@@ -74,9 +83,12 @@ static void counts_the_expected_samples(void **state UNUSED) {
                 int64_t window, interval, share;
                 unsigned expected, needed;
         } cases[] = {
-                { 120, 30, 750000, 5, 4 }, { 8, 2, 750000, 5, 4 },   { 120, 120, 750000, 2, 2 }, { 60, 45, 750000, 2, 2 },
-                { 120, 1, 750000, 121, 91 }, { 120, 30, 1, 5, 1 },   { 120, 30, 0, 5, 1 },       { 120, 30, 1000000, 5, 5 },
-                { 0, 30, 750000, 1, 1 },   { 1000, 1, 750000, WINDOW_SAMPLES_MAX, 96 },          { 10, 0, 750000, 1, 1 },
+                {120, 30, 750000, 5, 4},   {8, 2, 750000, 5, 4},
+                {120, 120, 750000, 2, 2},  {60, 45, 750000, 2, 2},
+                {120, 1, 750000, 121, 91}, {120, 30, 1, 5, 1},
+                {120, 30, 0, 5, 1},        {120, 30, 1000000, 5, 5},
+                {0, 30, 750000, 1, 1},     {1000, 1, 750000, WINDOW_SAMPLES_MAX, 96},
+                {10, 0, 750000, 1, 1},
         };
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 Rules rules = default_rules();
@@ -107,11 +119,11 @@ static void needs_four_of_five_and_the_newest(void **state UNUSED) {
                 bool triggered;
                 unsigned degraded, unknown;
         } cases[] = {
-                { "", false, 0, 5 },      { "d", false, 1, 4 },     { "ddd", false, 3, 2 },   { "dddd", true, 4, 1 },
-                { "hdddd", true, 4, 0 },  { "ddhdd", true, 4, 0 },  { "dhddd", true, 4, 0 },  { "ddddh", false, 4, 0 },
-                { "ddddu", false, 4, 1 }, { "dudud", false, 3, 2 }, { "ddudd", true, 4, 1 },  { "dd-dd", true, 4, 1 },
-                { "d--dd", false, 3, 2 }, { "uuuuu", false, 0, 5 }, { "ddddd", true, 5, 0 },  { "ddddhhh", false, 2, 0 },
-                { "hhhhhdddd", true, 4, 0 }, { "lldd", true, 4, 1 },
+                {"", false, 0, 5},         {"d", false, 1, 4},     {"ddd", false, 3, 2},  {"dddd", true, 4, 1},
+                {"hdddd", true, 4, 0},     {"ddhdd", true, 4, 0},  {"dhddd", true, 4, 0}, {"ddddh", false, 4, 0},
+                {"ddddu", false, 4, 1},    {"dudud", false, 3, 2}, {"ddudd", true, 4, 1}, {"dd-dd", true, 4, 1},
+                {"d--dd", false, 3, 2},    {"uuuuu", false, 0, 5}, {"ddddd", true, 5, 0}, {"ddddhhh", false, 2, 0},
+                {"hhhhhdddd", true, 4, 0}, {"lldd", true, 4, 1},
         };
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 Rules rules = default_rules();
@@ -120,9 +132,10 @@ static void needs_four_of_five_and_the_newest(void **state UNUSED) {
                 engine_init(&engine, &rules);
                 int64_t now = feed(&engine, cases[i].samples);
                 engine_verdict(&engine, now, &verdict);
-                if (verdict.triggered != cases[i].triggered || verdict.degraded != cases[i].degraded || verdict.unknown != cases[i].unknown)
-                        fail_msg("'%s': triggered %d, degraded %u, unknown %u: %s", cases[i].samples, verdict.triggered, verdict.degraded,
-                                 verdict.unknown, verdict.words);
+                if (verdict.triggered != cases[i].triggered || verdict.degraded != cases[i].degraded ||
+                    verdict.unknown != cases[i].unknown)
+                        fail_msg("'%s': triggered %d, degraded %u, unknown %u: %s", cases[i].samples, verdict.triggered,
+                                 verdict.degraded, verdict.unknown, verdict.words);
                 assert_int_equal(verdict.degraded + verdict.healthy + verdict.unknown, verdict.expected);
                 assert_int_equal(verdict.triggers != 0, verdict.triggered);
         }
@@ -133,12 +146,12 @@ static void names_the_triggers_of_at_least_half(void **state UNUSED) {
                 const char *samples;
                 unsigned triggers;
         } cases[] = {
-                { "dddd", TRIGGER_ERROR_RATE | TRIGGER_SUCCESS_RATE },
-                { "llll", TRIGGER_LATENCY_P99 },
-                { "ddll", TRIGGER_ERROR_RATE | TRIGGER_SUCCESS_RATE | TRIGGER_LATENCY_P99 },
-                { "dlll", TRIGGER_LATENCY_P99 },
-                { "lllld", TRIGGER_LATENCY_P99 },
-                { "llddd", TRIGGER_ERROR_RATE | TRIGGER_SUCCESS_RATE },
+                {"dddd", TRIGGER_ERROR_RATE | TRIGGER_SUCCESS_RATE},
+                {"llll", TRIGGER_LATENCY_P99},
+                {"ddll", TRIGGER_ERROR_RATE | TRIGGER_SUCCESS_RATE | TRIGGER_LATENCY_P99},
+                {"dlll", TRIGGER_LATENCY_P99},
+                {"lllld", TRIGGER_LATENCY_P99},
+                {"llddd", TRIGGER_ERROR_RATE | TRIGGER_SUCCESS_RATE},
         };
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 Rules rules = default_rules();
@@ -216,7 +229,8 @@ static void samples_out_of_order_or_too_short_are_left_out(void **state UNUSED) 
         assert_null(engine_newest(&engine));
         int64_t now = feed(&engine, "h");
         Sample again = make_sample(0, now, 6000, 0), overlaps = make_sample(now - 1, now + 30 * SEC, 6000, 0);
-        Sample shorter = make_sample(now, now + 15 * SEC - 1, 6000, 0), half = make_sample(now, now + 15 * SEC, 6000, 0);
+        Sample shorter = make_sample(now, now + 15 * SEC - 1, 6000, 0),
+               half = make_sample(now, now + 15 * SEC, 6000, 0);
         Sample backwards = make_sample(now + 30 * SEC, now, 6000, 0);
         assert_false(engine_add(&engine, &again));
         assert_false(engine_add(&engine, &overlaps));
@@ -259,7 +273,7 @@ static void new_rules_keep_the_window_when_its_shape_stays(void **state UNUSED) 
 
 /* Timers are late, each time by something else, and it adds up in no direction. Counted, not random. */
 static int64_t lateness(unsigned tick) {
-        static const int64_t late[] = { 0, 3 * MSEC, 20 * MSEC, 1 * MSEC, 11 * MSEC, 20 * MSEC, 0, 7 * MSEC };
+        static const int64_t late[] = {0, 3 * MSEC, 20 * MSEC, 1 * MSEC, 11 * MSEC, 20 * MSEC, 0, 7 * MSEC};
         return late[tick % ARRAY_SIZE(late)];
 }
 
@@ -292,7 +306,8 @@ static void a_spike_of_sixty_seconds_never_triggers(void **state UNUSED) {
                         int64_t begin = 120 * SEC + phase;
                         int64_t after = simulate(begin, begin + 60 * SEC, 2, (unsigned)(phase / MSEC), late);
                         if (after >= 0)
-                                fail_msg("50 %% for 60 s, %d ms into a sample: triggered after %d ms", (int)(phase / MSEC), (int)(after / MSEC));
+                                fail_msg("50 %% for 60 s, %d ms into a sample: triggered after %d ms",
+                                         (int)(phase / MSEC), (int)(after / MSEC));
                         assert_int_equal(simulate(begin, begin + 20 * SEC, 2, (unsigned)(phase / MSEC), late), -1);
                 }
 }
@@ -301,7 +316,8 @@ static void five_percent_are_found_after_90_to_150_seconds(void **state UNUSED) 
         int64_t soonest = INT64_MAX, latest = 0;
         for (int64_t phase = 0; phase < 30 * SEC; phase += MSEC)
                 for (unsigned late = 0; late <= 1; late++) {
-                        int64_t after = simulate(120 * SEC + phase, INT64_MAX / 400, 20, (unsigned)(phase / MSEC), late);
+                        int64_t after =
+                                simulate(120 * SEC + phase, INT64_MAX / 400, 20, (unsigned)(phase / MSEC), late);
                         soonest = after < soonest ? after : soonest;
                         latest = after > latest ? after : latest;
                 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static PlanRequest rollback(RunMode mode) {
-        return (PlanRequest){ .kind = RUN_ROLLBACK, .mode = mode, .from = "v3.0.0", .to = "v2.4.0" };
+        return (PlanRequest){.kind = RUN_ROLLBACK, .mode = mode, .from = "v3.0.0", .to = "v2.4.0"};
 }
 
 static void the_ceiling_is_the_specification_s(void **state UNUSED) {
@@ -23,7 +23,7 @@ static void the_ceiling_is_the_specification_s(void **state UNUSED) {
 }
 
 static void a_deployment_has_the_same_steps(void **state UNUSED) {
-        PlanRequest request = { .kind = RUN_DEPLOYMENT, .mode = MODE_MANUAL, .from = "v2.4.0", .to = "v3.0.0" };
+        PlanRequest request = {.kind = RUN_DEPLOYMENT, .mode = MODE_MANUAL, .from = "v2.4.0", .to = "v3.0.0"};
         Plan plan;
         assert_int_equal(plan_make(&request, &plan, NULL), 0);
         assert_int_equal(plan.kind, RUN_DEPLOYMENT);
@@ -63,7 +63,7 @@ static void the_configured_budgets_count(void **state UNUSED) {
         assert_int_equal(plan_ceiling(&plan), (2 + 3 + 4 + 5 + 6 + 7 + 8 + 9) * SEC);
         assert_true(plan.steps[STEP_DRAIN_TRAFFIC].critical);
         budgets[STEP_START_VERSION] = 0;
-        Error error = { 0 };
+        Error error = {0};
         assert_int_equal(plan_make(&request, &plan, &error), -EINVAL);
         assert_non_null(strstr(error.message, "start_version"));
 }
@@ -74,18 +74,16 @@ static void refusals_name_what_is_wrong(void **state UNUSED) {
                 int code;
                 const char *names;
         } cases[] = {
-                { "v3.0.0", "latest", -EINVAL, "latest" },
-                { "v3.0.0", NULL, -EINVAL, "''" },
-                { "v3.0.0", "../v2.4.0", -EINVAL, "../v2.4.0" },
-                { "current", "v2.4.0", -EINVAL, "current" },
-                { "v2.4.0", "v2.4.0", -EALREADY, "v2.4.0" },
+                {"v3.0.0", "latest", -EINVAL, "latest"},       {"v3.0.0", NULL, -EINVAL, "''"},
+                {"v3.0.0", "../v2.4.0", -EINVAL, "../v2.4.0"}, {"current", "v2.4.0", -EINVAL, "current"},
+                {"v2.4.0", "v2.4.0", -EALREADY, "v2.4.0"},
         };
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-                PlanRequest request = { .kind = RUN_ROLLBACK, .from = cases[i].from, .to = cases[i].to };
+                PlanRequest request = {.kind = RUN_ROLLBACK, .from = cases[i].from, .to = cases[i].to};
                 Plan plan, untouched;
                 memset(&plan, 0x5A, sizeof plan);
                 memcpy(&untouched, &plan, sizeof plan);
-                Error error = { 0 };
+                Error error = {0};
                 assert_int_equal(plan_make(&request, &plan, &error), cases[i].code);
                 assert_non_null(strstr(error.message, cases[i].names));
                 assert_memory_equal(&plan, &untouched, sizeof plan);
@@ -93,7 +91,7 @@ static void refusals_name_what_is_wrong(void **state UNUSED) {
 }
 
 static void a_first_deployment_comes_from_nothing(void **state UNUSED) {
-        PlanRequest request = { .kind = RUN_DEPLOYMENT, .mode = MODE_MANUAL, .from = NULL, .to = "v1.0.0" };
+        PlanRequest request = {.kind = RUN_DEPLOYMENT, .mode = MODE_MANUAL, .from = NULL, .to = "v1.0.0"};
         Plan plan;
         assert_int_equal(plan_make(&request, &plan, NULL), 0);
         assert_string_equal(plan.from, "");

@@ -7,8 +7,10 @@
 
 /* ---- the target ---- */
 
-#define R(name, release_state) { .version = name, .state = release_state, .present = true }
-#define GONE(name, release_state) { .version = name, .state = release_state, .present = false }
+#define R(name, release_state)                                                                                         \
+        { .version = name, .state = release_state, .present = true }
+#define GONE(name, release_state)                                                                                      \
+        { .version = name, .state = release_state, .present = false }
 
 typedef struct TargetCase {
         const char *what;
@@ -21,44 +23,223 @@ typedef struct TargetCase {
 } TargetCase;
 
 static const TargetCase target_cases[] = {
-        { "the newest good below", { R("v2.3.0", RELEASE_GOOD), R("v2.4.0", RELEASE_GOOD), R("v3.0.0", RELEASE_BAKING) },
-          "v3.0.0", NULL, NULL, MODE_AUTOMATIC, 0, "v2.4.0", TARGET_SURE },
-        { "never above current", { R("v2.4.0", RELEASE_GOOD), R("v3.0.0", RELEASE_BAKING), R("v4.0.0", RELEASE_GOOD) },
-          "v3.0.0", NULL, NULL, MODE_MANUAL, 0, "v2.4.0", TARGET_SURE },
-        { "by version, not by text", { R("v2.9.0", RELEASE_GOOD), R("v2.10.0", RELEASE_GOOD), R("v3.0.0", RELEASE_BAKING) },
-          "v3.0.0", NULL, NULL, MODE_AUTOMATIC, 0, "v2.10.0", TARGET_SURE },
-        { "not one that is gone", { R("v2.3.0", RELEASE_GOOD), GONE("v2.4.0", RELEASE_GOOD) },
-          "v3.0.0", NULL, NULL, MODE_AUTOMATIC, 0, "v2.3.0", TARGET_SURE },
-        { "not one that failed", { R("v2.3.0", RELEASE_GOOD), R("v2.4.0", RELEASE_FAILED) },
-          "v3.0.0", NULL, NULL, MODE_EMERGENCY, 0, "v2.3.0", TARGET_SURE },
-        { "good before unproven", { R("v2.3.0", RELEASE_GOOD), R("v2.4.0", RELEASE_UNPROVEN) },
-          "v3.0.0", NULL, NULL, MODE_MANUAL, 0, "v2.3.0", TARGET_SURE },
-        { "the predecessor first, even above", { R("v2.3.8", RELEASE_GOOD), R("v2.4.0", RELEASE_GOOD) },
-          "v2.3.9", "v2.4.0", NULL, MODE_AUTOMATIC, 0, "v2.4.0", TARGET_SURE },
-        { "but not when it failed", { R("v2.3.8", RELEASE_GOOD), R("v2.4.0", RELEASE_FAILED) },
-          "v2.3.9", "v2.4.0", NULL, MODE_AUTOMATIC, 0, "v2.3.8", TARGET_SURE },
-        { "nor before a good one", { R("v2.3.0", RELEASE_GOOD), R("v2.4.0", RELEASE_UNPROVEN) },
-          "v3.0.0", "v2.4.0", NULL, MODE_MANUAL, 0, "v2.3.0", TARGET_SURE },
-        { "an unproven predecessor before a higher unproven one", { R("v2.3.0", RELEASE_UNPROVEN), R("v2.4.0", RELEASE_UNPROVEN) },
-          "v3.0.0", "v2.3.0", NULL, MODE_MANUAL, 0, "v2.3.0", TARGET_UNPROVEN },
-        { "the highest unproven, by hand", { R("v2.3.0", RELEASE_UNPROVEN), R("v2.4.0", RELEASE_UNPROVEN) },
-          "v3.0.0", NULL, NULL, MODE_MANUAL, 0, "v2.4.0", TARGET_UNPROVEN },
-        { "and in an emergency", { R("v2.4.0", RELEASE_UNPROVEN) }, "v3.0.0", NULL, NULL, MODE_EMERGENCY, 0, "v2.4.0", TARGET_UNPROVEN },
-        { "but never by itself", { R("v2.4.0", RELEASE_UNPROVEN) }, "v3.0.0", NULL, NULL, MODE_AUTOMATIC, -EPERM, "v2.4.0", TARGET_UNPROVEN },
-        { "baking is unproven", { R("v2.4.0", RELEASE_BAKING) }, "v3.0.0", NULL, NULL, MODE_AUTOMATIC, -EPERM, "v2.4.0", TARGET_UNPROVEN },
-        { "only failed ones", { R("v2.4.0", RELEASE_FAILED) }, "v3.0.0", NULL, NULL, MODE_EMERGENCY, -ENOENT, NULL, TARGET_SURE },
-        { "none at all", { R("v3.0.0", RELEASE_GOOD) }, "v3.0.0", NULL, NULL, MODE_MANUAL, -ENOENT, NULL, TARGET_SURE },
-        { "current unknown: the highest good", { R("v2.4.0", RELEASE_GOOD), R("v3.0.0", RELEASE_GOOD) },
-          "", NULL, NULL, MODE_EMERGENCY, 0, "v3.0.0", TARGET_SURE },
-        { "a directory that is no version", { R("backup", RELEASE_GOOD), R("v2.4.0", RELEASE_GOOD) },
-          "v3.0.0", "backup", NULL, MODE_MANUAL, 0, "v2.4.0", TARGET_SURE },
-        { "wanted", { R("v2.3.0", RELEASE_GOOD), R("v2.4.0", RELEASE_GOOD) }, "v3.0.0", NULL, "v2.3.0", MODE_MANUAL, 0, "v2.3.0", TARGET_SURE },
-        { "wanted above current", { R("v4.0.0", RELEASE_GOOD) }, "v3.0.0", NULL, "v4.0.0", MODE_MANUAL, 0, "v4.0.0", TARGET_SURE },
-        { "wanted though it failed", { R("v2.3.0", RELEASE_FAILED) }, "v3.0.0", NULL, "v2.3.0", MODE_MANUAL, 0, "v2.3.0", TARGET_FAILED },
-        { "wanted but gone", { GONE("v2.3.0", RELEASE_GOOD) }, "v3.0.0", NULL, "v2.3.0", MODE_MANUAL, -ENOENT, NULL, TARGET_SURE },
-        { "wanted but unheard of", { R("v2.3.0", RELEASE_GOOD) }, "v3.0.0", NULL, "v2.2.0", MODE_MANUAL, -ENOENT, NULL, TARGET_SURE },
-        { "wanted is current", { R("v3.0.0", RELEASE_GOOD) }, "v3.0.0", NULL, "v3.0.0", MODE_MANUAL, -EALREADY, NULL, TARGET_SURE },
-        { "wanted is nonsense", { R("v2.3.0", RELEASE_GOOD) }, "v3.0.0", NULL, "../../etc", MODE_EMERGENCY, -EINVAL, NULL, TARGET_SURE },
+        {"the newest good below",
+         {R("v2.3.0", RELEASE_GOOD), R("v2.4.0", RELEASE_GOOD), R("v3.0.0", RELEASE_BAKING)},
+         "v3.0.0",
+         NULL,
+         NULL,
+         MODE_AUTOMATIC,
+         0,
+         "v2.4.0",
+         TARGET_SURE},
+        {"never above current",
+         {R("v2.4.0", RELEASE_GOOD), R("v3.0.0", RELEASE_BAKING), R("v4.0.0", RELEASE_GOOD)},
+         "v3.0.0",
+         NULL,
+         NULL,
+         MODE_MANUAL,
+         0,
+         "v2.4.0",
+         TARGET_SURE},
+        {"by version, not by text",
+         {R("v2.9.0", RELEASE_GOOD), R("v2.10.0", RELEASE_GOOD), R("v3.0.0", RELEASE_BAKING)},
+         "v3.0.0",
+         NULL,
+         NULL,
+         MODE_AUTOMATIC,
+         0,
+         "v2.10.0",
+         TARGET_SURE},
+        {"not one that is gone",
+         {R("v2.3.0", RELEASE_GOOD), GONE("v2.4.0", RELEASE_GOOD)},
+         "v3.0.0",
+         NULL,
+         NULL,
+         MODE_AUTOMATIC,
+         0,
+         "v2.3.0",
+         TARGET_SURE},
+        {"not one that failed",
+         {R("v2.3.0", RELEASE_GOOD), R("v2.4.0", RELEASE_FAILED)},
+         "v3.0.0",
+         NULL,
+         NULL,
+         MODE_EMERGENCY,
+         0,
+         "v2.3.0",
+         TARGET_SURE},
+        {"good before unproven",
+         {R("v2.3.0", RELEASE_GOOD), R("v2.4.0", RELEASE_UNPROVEN)},
+         "v3.0.0",
+         NULL,
+         NULL,
+         MODE_MANUAL,
+         0,
+         "v2.3.0",
+         TARGET_SURE},
+        {"the predecessor first, even above",
+         {R("v2.3.8", RELEASE_GOOD), R("v2.4.0", RELEASE_GOOD)},
+         "v2.3.9",
+         "v2.4.0",
+         NULL,
+         MODE_AUTOMATIC,
+         0,
+         "v2.4.0",
+         TARGET_SURE},
+        {"but not when it failed",
+         {R("v2.3.8", RELEASE_GOOD), R("v2.4.0", RELEASE_FAILED)},
+         "v2.3.9",
+         "v2.4.0",
+         NULL,
+         MODE_AUTOMATIC,
+         0,
+         "v2.3.8",
+         TARGET_SURE},
+        {"nor before a good one",
+         {R("v2.3.0", RELEASE_GOOD), R("v2.4.0", RELEASE_UNPROVEN)},
+         "v3.0.0",
+         "v2.4.0",
+         NULL,
+         MODE_MANUAL,
+         0,
+         "v2.3.0",
+         TARGET_SURE},
+        {"an unproven predecessor before a higher unproven one",
+         {R("v2.3.0", RELEASE_UNPROVEN), R("v2.4.0", RELEASE_UNPROVEN)},
+         "v3.0.0",
+         "v2.3.0",
+         NULL,
+         MODE_MANUAL,
+         0,
+         "v2.3.0",
+         TARGET_UNPROVEN},
+        {"the highest unproven, by hand",
+         {R("v2.3.0", RELEASE_UNPROVEN), R("v2.4.0", RELEASE_UNPROVEN)},
+         "v3.0.0",
+         NULL,
+         NULL,
+         MODE_MANUAL,
+         0,
+         "v2.4.0",
+         TARGET_UNPROVEN},
+        {"and in an emergency",
+         {R("v2.4.0", RELEASE_UNPROVEN)},
+         "v3.0.0",
+         NULL,
+         NULL,
+         MODE_EMERGENCY,
+         0,
+         "v2.4.0",
+         TARGET_UNPROVEN},
+        {"but never by itself",
+         {R("v2.4.0", RELEASE_UNPROVEN)},
+         "v3.0.0",
+         NULL,
+         NULL,
+         MODE_AUTOMATIC,
+         -EPERM,
+         "v2.4.0",
+         TARGET_UNPROVEN},
+        {"baking is unproven",
+         {R("v2.4.0", RELEASE_BAKING)},
+         "v3.0.0",
+         NULL,
+         NULL,
+         MODE_AUTOMATIC,
+         -EPERM,
+         "v2.4.0",
+         TARGET_UNPROVEN},
+        {"only failed ones",
+         {R("v2.4.0", RELEASE_FAILED)},
+         "v3.0.0",
+         NULL,
+         NULL,
+         MODE_EMERGENCY,
+         -ENOENT,
+         NULL,
+         TARGET_SURE},
+        {"none at all", {R("v3.0.0", RELEASE_GOOD)}, "v3.0.0", NULL, NULL, MODE_MANUAL, -ENOENT, NULL, TARGET_SURE},
+        {"current unknown: the highest good",
+         {R("v2.4.0", RELEASE_GOOD), R("v3.0.0", RELEASE_GOOD)},
+         "",
+         NULL,
+         NULL,
+         MODE_EMERGENCY,
+         0,
+         "v3.0.0",
+         TARGET_SURE},
+        {"a directory that is no version",
+         {R("backup", RELEASE_GOOD), R("v2.4.0", RELEASE_GOOD)},
+         "v3.0.0",
+         "backup",
+         NULL,
+         MODE_MANUAL,
+         0,
+         "v2.4.0",
+         TARGET_SURE},
+        {"wanted",
+         {R("v2.3.0", RELEASE_GOOD), R("v2.4.0", RELEASE_GOOD)},
+         "v3.0.0",
+         NULL,
+         "v2.3.0",
+         MODE_MANUAL,
+         0,
+         "v2.3.0",
+         TARGET_SURE},
+        {"wanted above current",
+         {R("v4.0.0", RELEASE_GOOD)},
+         "v3.0.0",
+         NULL,
+         "v4.0.0",
+         MODE_MANUAL,
+         0,
+         "v4.0.0",
+         TARGET_SURE},
+        {"wanted though it failed",
+         {R("v2.3.0", RELEASE_FAILED)},
+         "v3.0.0",
+         NULL,
+         "v2.3.0",
+         MODE_MANUAL,
+         0,
+         "v2.3.0",
+         TARGET_FAILED},
+        {"wanted but gone",
+         {GONE("v2.3.0", RELEASE_GOOD)},
+         "v3.0.0",
+         NULL,
+         "v2.3.0",
+         MODE_MANUAL,
+         -ENOENT,
+         NULL,
+         TARGET_SURE},
+        {"wanted but unheard of",
+         {R("v2.3.0", RELEASE_GOOD)},
+         "v3.0.0",
+         NULL,
+         "v2.2.0",
+         MODE_MANUAL,
+         -ENOENT,
+         NULL,
+         TARGET_SURE},
+        {"wanted is current",
+         {R("v3.0.0", RELEASE_GOOD)},
+         "v3.0.0",
+         NULL,
+         "v3.0.0",
+         MODE_MANUAL,
+         -EALREADY,
+         NULL,
+         TARGET_SURE},
+        {"wanted is nonsense",
+         {R("v2.3.0", RELEASE_GOOD)},
+         "v3.0.0",
+         NULL,
+         "../../etc",
+         MODE_EMERGENCY,
+         -EINVAL,
+         NULL,
+         TARGET_SURE},
 };
 
 static void chooses_the_target(void **state UNUSED) {
@@ -67,10 +248,10 @@ static void chooses_the_target(void **state UNUSED) {
                 unsigned count = 0;
                 while (count < 4 && c->releases[count].version[0])
                         count++;
-                TargetRequest request = { c->releases, count, c->current, c->previous, c->wanted, c->mode };
+                TargetRequest request = {c->releases, count, c->current, c->previous, c->wanted, c->mode};
                 char target[VERSION_MAX] = "untouched";
                 TargetDoubt doubt = TARGET_FAILED;
-                Error error = { 0 };
+                Error error = {0};
                 int r = policy_target(&request, target, &doubt, &error);
                 const char *expected = c->target ? c->target : "untouched";
                 if (r != c->code || strcmp(target, expected) != 0 || (c->target && doubt != c->doubt))
@@ -83,7 +264,7 @@ static void chooses_the_target(void **state UNUSED) {
 
 #define DEPLOYED_AT (1000 * HOUR)
 
-static const Release two_releases[] = { R("v2.4.0", RELEASE_GOOD), R("v3.0.0", RELEASE_BAKING) };
+static const Release two_releases[] = {R("v2.4.0", RELEASE_GOOD), R("v3.0.0", RELEASE_BAKING)};
 
 typedef struct World {
         Rules rules;
@@ -98,7 +279,7 @@ static World world; /* large, and every test sets it up anew */
 
 static void set_up_world(int64_t errors, int64_t latency_p99_us) {
         world.rules = default_rules();
-        world.deployment = (Deployment){ .id = 7, .version = "v3.0.0", .previous = "v2.4.0", .at_wall = DEPLOYED_AT };
+        world.deployment = (Deployment){.id = 7, .version = "v3.0.0", .previous = "v2.4.0", .at_wall = DEPLOYED_AT};
         engine_init(&world.engine, &world.rules);
         for (int64_t i = 0; i < 5; i++) {
                 Sample sample = make_sample(i * 30 * SEC, (i + 1) * 30 * SEC, 6000, i == 0 ? 0 : errors);
@@ -129,15 +310,17 @@ static void names_the_trigger_with_its_numbers(void **state UNUSED) {
         assert_string_equal(world.decision.target, "v2.4.0");
         assert_string_equal(world.decision.version, "v3.0.0");
         assert_int_equal(world.decision.triggers, TRIGGER_ERROR_RATE | TRIGGER_SUCCESS_RATE);
-        assert_string_equal(world.decision.reason,
-                            "error rate 5.02 % > 1.0 % in 4 of 5 samples over 120 s (newest: 301 of 6000 requests failed); "
-                            "success rate 94.98 % < 99.0 % in 4 of 5 samples over 120 s (newest: 5699 of 6000 requests succeeded)");
+        assert_string_equal(
+                world.decision.reason,
+                "error rate 5.02 % > 1.0 % in 4 of 5 samples over 120 s (newest: 301 of 6000 requests failed); "
+                "success rate 94.98 % < 99.0 % in 4 of 5 samples over 120 s (newest: 5699 of 6000 requests succeeded)");
 }
 
 static void names_the_latency(void **state UNUSED) {
         set_up_world(0, 250400);
         expect_guard(GUARD_NONE);
-        assert_string_equal(world.decision.reason, "p99 latency 250.4 ms > 100 ms in 4 of 5 samples over 120 s (newest: 6000 requests)");
+        assert_string_equal(world.decision.reason,
+                            "p99 latency 250.4 ms > 100 ms in 4 of 5 samples over 120 s (newest: 6000 requests)");
 }
 
 static void keeps_the_evidence(void **state UNUSED) {
@@ -188,7 +371,7 @@ static void acts_on_what_triggers_at_once(void **state UNUSED) {
 }
 
 static void every_guard_stops_it(void **state UNUSED) {
-        static const Release unproven[] = { R("v2.4.0", RELEASE_UNPROVEN) }, failed[] = { R("v2.4.0", RELEASE_FAILED) };
+        static const Release unproven[] = {R("v2.4.0", RELEASE_UNPROVEN)}, failed[] = {R("v2.4.0", RELEASE_FAILED)};
         set_up_world(301, 20 * MSEC);
         world.input.now_wall = DEPLOYED_AT + 24 * HOUR;
         expect_guard(GUARD_NONE);
@@ -262,7 +445,7 @@ static void a_close_call_shows_on_which_side_it_is(void **state UNUSED) {
 
 static void tells_until_when_it_is_armed(void **state UNUSED) {
         Rules rules = default_rules();
-        Deployment deployment = { .at_wall = DEPLOYED_AT };
+        Deployment deployment = {.at_wall = DEPLOYED_AT};
         int64_t until = -1;
         assert_true(policy_armed(&rules, &deployment, DEPLOYED_AT + HOUR, &until));
         assert_int_equal(until, DEPLOYED_AT + 24 * HOUR);
@@ -273,7 +456,7 @@ static void tells_until_when_it_is_armed(void **state UNUSED) {
 
 static void a_release_bakes_until_it_is_good(void **state UNUSED) {
         Rules rules = default_rules();
-        Deployment deployment = { .at_wall = DEPLOYED_AT };
+        Deployment deployment = {.at_wall = DEPLOYED_AT};
         assert_true(policy_bake(&rules, &deployment, DEPLOYED_AT + HOUR, false, true, true));
         assert_false(policy_bake(&rules, &deployment, DEPLOYED_AT + HOUR - 1, false, true, true));
         assert_false(policy_bake(&rules, &deployment, DEPLOYED_AT + 9 * HOUR, true, true, true));

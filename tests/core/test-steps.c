@@ -12,9 +12,9 @@ static void budgets_and_criticality_are_the_specification_s(void **state UNUSED)
                 int64_t seconds;
                 bool critical;
         } expected[] = {
-                { "preflight", 10, true },      { "pause_deployments", 5, false }, { "drain_traffic", 30, true },
-                { "stop_version", 10, false },  { "restore_version", 30, true },   { "start_version", 10, true },
-                { "verify_health", 60, true },  { "restore_traffic", 5, false },   { "resume_deployments", 5, false },
+                {"preflight", 10, true},     {"pause_deployments", 5, false}, {"drain_traffic", 30, true},
+                {"stop_version", 10, false}, {"restore_version", 30, true},   {"start_version", 10, true},
+                {"verify_health", 60, true}, {"restore_traffic", 5, false},   {"resume_deployments", 5, false},
         };
         assert_int_equal(ARRAY_SIZE(expected), STEP_COUNT);
         for (unsigned i = 0; i < STEP_COUNT; i++) {

@@ -103,10 +103,10 @@ static void values_at_the_limit_fail(void **state UNUSED) {
 }
 
 static void what_was_not_measured_is_not_verified(void **state UNUSED) {
-        static const ValidationKey sampled[] = { VALIDATE_ERROR_RATE, VALIDATE_LATENCY, VALIDATE_SUCCESS_RATE };
+        static const ValidationKey sampled[] = {VALIDATE_ERROR_RATE, VALIDATE_LATENCY, VALIDATE_SUCCESS_RATE};
         World world;
         for (unsigned i = 0; i < 4; i++) {
-                static const char *const says[] = { "no sample", "HAProxy is gone", "only 99 requests", "contradicts" };
+                static const char *const says[] = {"no sample", "HAProxy is gone", "only 99 requests", "contradicts"};
                 set_up(&world);
                 if (i == 0) {
                         world.input.sample = NULL;

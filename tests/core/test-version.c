@@ -1,23 +1,24 @@
 #include "core/version.h"
 
-#include "core/types.h"
 #include "core-test.h"
+#include "core/types.h"
 
 #include <string.h>
 
 static void accepts_versions(void **state UNUSED) {
-        static const char *const good[] = { "v2.4.0",      "2.4.0",          "v0.0.0",  "v10.20.30", "v1.2.3-rc.1",
-                                            "1.2.3-alpha", "v1.2.3-0.0.1.x", "v1.2.3-a..b", "v01.2.3" };
+        static const char *const good[] = {"v2.4.0",      "2.4.0",          "v0.0.0",      "v10.20.30", "v1.2.3-rc.1",
+                                           "1.2.3-alpha", "v1.2.3-0.0.1.x", "v1.2.3-a..b", "v01.2.3"};
         for (size_t i = 0; i < ARRAY_SIZE(good); i++)
                 if (!version_valid(good[i]))
                         fail_msg("'%s' was refused", good[i]);
 }
 
 static void refuses_everything_else(void **state UNUSED) {
-        static const char *const bad[] = { "",         "v",        "v1",      "v1.2",     "v1.2.",       "v1.2.3.4",    "v1.2.3-",
-                                           "v1.2.3 ",  " v1.2.3",  "V1.2.3",  "vv1.2.3",  "v1.2.3/..",   "../v1.2.3",   "v1.2.3-a/b",
-                                           "v1.2.3-a_b", "v1.2.3+b", "v1..3",   "v.1.2",    "v1.2.3-a b",  "v1.2.3\n",    "v-1.2.3",
-                                           "latest",   "v1.2.x",   "v1.2.3-a-b", "v1.2.3-\xc3\xa9" };
+        static const char *const bad[] = {"",         "v",         "v1",        "v1.2",       "v1.2.",
+                                          "v1.2.3.4", "v1.2.3-",   "v1.2.3 ",   " v1.2.3",    "V1.2.3",
+                                          "vv1.2.3",  "v1.2.3/..", "../v1.2.3", "v1.2.3-a/b", "v1.2.3-a_b",
+                                          "v1.2.3+b", "v1..3",     "v.1.2",     "v1.2.3-a b", "v1.2.3\n",
+                                          "v-1.2.3",  "latest",    "v1.2.x",    "v1.2.3-a-b", "v1.2.3-\xc3\xa9"};
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
                 if (version_valid(bad[i]))
                         fail_msg("'%s' was accepted", bad[i]);
@@ -36,9 +37,24 @@ static void refuses_what_does_not_fit(void **state UNUSED) {
 
 /* Each is lower than the next. */
 static const char *const ascending[] = {
-        "v0.0.9",        "0.1.0",         "v1.0.0-alpha", "v1.0.0-alpha.1", "v1.0.0-alpha.beta", "v1.0.0-beta",
-        "v1.0.0-beta.2", "v1.0.0-beta.11", "v1.0.0-rc.1",  "v1.0.0",         "v1.0.1",            "v1.2.0",
-        "v1.10.0",       "v2.0.0-0",      "v2.0.0-1",     "v2.0.0-a",       "v2.0.0",            "v10.0.0",
+        "v0.0.9",
+        "0.1.0",
+        "v1.0.0-alpha",
+        "v1.0.0-alpha.1",
+        "v1.0.0-alpha.beta",
+        "v1.0.0-beta",
+        "v1.0.0-beta.2",
+        "v1.0.0-beta.11",
+        "v1.0.0-rc.1",
+        "v1.0.0",
+        "v1.0.1",
+        "v1.2.0",
+        "v1.10.0",
+        "v2.0.0-0",
+        "v2.0.0-1",
+        "v2.0.0-a",
+        "v2.0.0",
+        "v10.0.0",
         "v18446744073709551616.0.0", /* beyond 64 bits still has its place */
 };
 
@@ -70,9 +86,12 @@ static void gives_parts(void **state UNUSED) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(accepts_versions),          cmocka_unit_test(refuses_everything_else),
-                cmocka_unit_test(refuses_what_does_not_fit), cmocka_unit_test(orders_versions),
-                cmocka_unit_test(prefix_and_zeros_do_not_count), cmocka_unit_test(gives_parts),
+                cmocka_unit_test(accepts_versions),
+                cmocka_unit_test(refuses_everything_else),
+                cmocka_unit_test(refuses_what_does_not_fit),
+                cmocka_unit_test(orders_versions),
+                cmocka_unit_test(prefix_and_zeros_do_not_count),
+                cmocka_unit_test(gives_parts),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,15 +16,16 @@ typedef struct OutageWorld {
 static OutageWorld outage_world(void) {
         OutageWorld world = {
                 .rules = default_rules(),
-                .pulse = { .connected = true, .requests = 1000, .last_success_mono = 100 * SEC },
-                .probe = { .known = true, .consecutive_failures = 5, .last_success_mono = 99 * SEC },
+                .pulse = {.connected = true, .requests = 1000, .last_success_mono = 100 * SEC},
+                .probe = {.known = true, .consecutive_failures = 5, .last_success_mono = 99 * SEC},
         };
         outage_watch_restart(&world.watch, 50 * SEC);
         return world;
 }
 
 static bool look(OutageWorld *world, int64_t second) {
-        return engine_outage(&world->rules, &world->watch, &world->pulse, &world->probe, second * SEC, world->reason, sizeof world->reason);
+        return engine_outage(&world->rules, &world->watch, &world->pulse, &world->probe, second * SEC, world->reason,
+                             sizeof world->reason);
 }
 
 static void fail_requests(OutageWorld *world, int64_t second, int64_t count) {
@@ -44,7 +45,9 @@ static void is_seen_when_its_window_is_over(void **state UNUSED) {
         }
         fail_requests(&world, 110, 20);
         assert_true(look(&world, 110));
-        assert_string_equal(world.reason, "no request has succeeded for 10 s (200 failed) and the health probe failed 5 times in a row");
+        assert_string_equal(
+                world.reason,
+                "no request has succeeded for 10 s (200 failed) and the health probe failed 5 times in a row");
 }
 
 static void needs_the_probe_to_agree(void **state UNUSED) {
@@ -52,7 +55,7 @@ static void needs_the_probe_to_agree(void **state UNUSED) {
         fail_requests(&world, 115, 20);
         world.probe.consecutive_failures = 1;
         assert_false(look(&world, 115));
-        world.probe = (ProbeView){ .consecutive_failures = 2, .known = false };
+        world.probe = (ProbeView){.consecutive_failures = 2, .known = false};
         assert_false(look(&world, 115));
         world.probe.known = true;
         assert_true(look(&world, 115));
@@ -118,7 +121,7 @@ static void totals_that_start_again_do_no_harm(void **state UNUSED) {
         OutageWorld world = outage_world();
         fail_requests(&world, 101, 1000);
         assert_false(look(&world, 101));
-        world.pulse = (MetricsPulse){ .connected = true, .last_success_mono = 150 * SEC };
+        world.pulse = (MetricsPulse){.connected = true, .last_success_mono = 150 * SEC};
         assert_false(look(&world, 151));
         assert_false(look(&world, 170));
 }
@@ -134,11 +137,12 @@ typedef struct UnitsWorld {
 
 static bool look_units(UnitsWorld *world, int64_t second, int64_t restarts) {
         world->units.restarts = restarts;
-        return engine_units(&world->rules, &world->watch, &world->units, second * SEC, world->reason, sizeof world->reason);
+        return engine_units(&world->rules, &world->watch, &world->units, second * SEC, world->reason,
+                            sizeof world->reason);
 }
 
 static UnitsWorld units_world(void) {
-        return (UnitsWorld){ .rules = default_rules(), .units = { .loadable = true, .active = true } };
+        return (UnitsWorld){.rules = default_rules(), .units = {.loadable = true, .active = true}};
 }
 
 static void a_failed_unit_triggers_at_once(void **state UNUSED) {

@@ -87,7 +87,7 @@ static void unpack_run(const PackedRun *packed, Run *run) {
 }
 
 static StepCall pending_call(const State *state) {
-        StepCall call = { .step = (StepId)state->step, .attempt = state->attempt, .forced = state->forced };
+        StepCall call = {.step = (StepId)state->step, .attempt = state->attempt, .forced = state->forced};
         strcpy(call.leaving, state->back ? plan.to : plan.from);
         strcpy(call.target, state->back ? plan.from : plan.to);
         return call;
@@ -102,8 +102,8 @@ typedef enum Choice {
         CHOICE_TIMER,
         CHOICE_FAILED, /* the last that keeps a run going when the world refuses */
         CHOICE_GOOD_LAST = CHOICE_FAILED,
-        CHOICE_FAILED_LATE,      /* when its budget is spent */
-        CHOICE_FAILED_BUT_DONE,  /* it took effect, and said it didn't */
+        CHOICE_FAILED_LATE,     /* when its budget is spent */
+        CHOICE_FAILED_BUT_DONE, /* it took effect, and said it didn't */
         CHOICE_TIMED_OUT,
         CHOICE_TIMED_OUT_BUT_DONE,
         CHOICE_PROBED_UNKNOWN,
@@ -120,9 +120,25 @@ typedef enum Choice {
 } Choice;
 
 static const char *const choice_names[CHOICE_COUNT] = {
-        "persisted", "done", "probed, truly", "timer", "failed", "failed late", "failed but done", "timed out", "timed out but done",
-        "probed: unknown", "probe timed out", "stale answer", "cancel", "cancel but done", "crash", "crash after the act",
-        "crash after the append", "crash, and the gate opens", "crash after the act, and the gate opens",
+        "persisted",
+        "done",
+        "probed, truly",
+        "timer",
+        "failed",
+        "failed late",
+        "failed but done",
+        "timed out",
+        "timed out but done",
+        "probed: unknown",
+        "probe timed out",
+        "stale answer",
+        "cancel",
+        "cancel but done",
+        "crash",
+        "crash after the act",
+        "crash after the append",
+        "crash, and the gate opens",
+        "crash after the act, and the gate opens",
 };
 
 static const State *explored_from; /* for the report when something breaks */
@@ -131,19 +147,20 @@ static Choice explored_by;
 static void print_state(const State *state) {
         static Run run;
         unpack_run(&state->run, &run);
-        fprintf(stderr, "  run: %s/%s cursor %s, waiting %d, appends %u, outstanding 0x%x, tries %u%s\n  ", run_phase_name(run.phase),
-                run_outcome_name(run.outcome), step_key(run.cursor), (int)run.waiting, run.appends, run.outstanding, run.settle_tries,
-                run.cancel_requested ? ", cancelled" : "");
+        fprintf(stderr, "  run: %s/%s cursor %s, waiting %d, appends %u, outstanding 0x%x, tries %u%s\n  ",
+                run_phase_name(run.phase), run_outcome_name(run.outcome), step_key(run.cursor), (int)run.waiting,
+                run.appends, run.outstanding, run.settle_tries, run.cancel_requested ? ", cancelled" : "");
         for (unsigned i = 0; i < STEP_COUNT; i++)
-                fprintf(stderr, " %u:%s/%s", i, step_state_name(run.steps[i].state), step_state_name(run.recovery[i].state));
-        fprintf(stderr, "\n  world: running %d %d, current %d, drained %d, paused %d, paged %d; pending %d step %d\n", state->world.running[0],
-                state->world.running[1], state->world.current, state->world.drained, state->world.paused, state->world.paged, state->pending,
-                state->step);
+                fprintf(stderr, " %u:%s/%s", i, step_state_name(run.steps[i].state),
+                        step_state_name(run.recovery[i].state));
+        fprintf(stderr, "\n  world: running %d %d, current %d, drained %d, paused %d, paged %d; pending %d step %d\n",
+                state->world.running[0], state->world.running[1], state->world.current, state->world.drained,
+                state->world.paused, state->world.paged, state->pending, state->step);
 }
 
 static void __attribute__((noreturn)) broken(const char *what, const State *state) {
-        fprintf(stderr, "BROKEN: %s (%s, %s -> %s)\nbefore, then '%s':\n", what, run_mode_name(plan.mode), plan.from, plan.to,
-                choice_names[explored_by]);
+        fprintf(stderr, "BROKEN: %s (%s, %s -> %s)\nbefore, then '%s':\n", what, run_mode_name(plan.mode), plan.from,
+                plan.to, choice_names[explored_by]);
         print_state(explored_from);
         fprintf(stderr, "after:\n");
         print_state(state);
@@ -196,7 +213,7 @@ static void crash(State *state, Run *run) {
                 return;
         }
         unpack_run(&state->durable, run);
-        feed(state, run, (RunEvent){ .type = EVENT_RECOVER });
+        feed(state, run, (RunEvent){.type = EVENT_RECOVER});
 }
 
 static void persist(State *state, Run *run) {
@@ -213,27 +230,31 @@ static bool is_settled(const State *state) {
 /* An act under way, ended by one of the choices. */
 static bool take_act_choice(State *state, Run *run, Choice choice) {
         StepCall call = pending_call(state);
-        bool effect = choice == CHOICE_DONE || choice == CHOICE_FAILED_BUT_DONE || choice == CHOICE_TIMED_OUT_BUT_DONE ||
-                      choice == CHOICE_CANCEL_BUT_DONE || choice == CHOICE_CRASH_AFTER_ACT || choice == CHOICE_CRASH_AFTER_ACT_AND_GATE_OPENS;
+        bool effect = choice == CHOICE_DONE || choice == CHOICE_FAILED_BUT_DONE ||
+                      choice == CHOICE_TIMED_OUT_BUT_DONE || choice == CHOICE_CANCEL_BUT_DONE ||
+                      choice == CHOICE_CRASH_AFTER_ACT || choice == CHOICE_CRASH_AFTER_ACT_AND_GATE_OPENS;
         if (effect && !world_act(&state->world, &plan, &call))
                 return false;
         switch (choice) {
         case CHOICE_DONE:
-                feed(state, run, (RunEvent){ .type = EVENT_STEP_DONE, .token = run->token });
+                feed(state, run, (RunEvent){.type = EVENT_STEP_DONE, .token = run->token});
                 return true;
         case CHOICE_FAILED:
         case CHOICE_FAILED_BUT_DONE:
-                feed(state, run, (RunEvent){ .type = EVENT_STEP_FAILED, .token = run->token });
+                feed(state, run, (RunEvent){.type = EVENT_STEP_FAILED, .token = run->token});
                 return true;
         case CHOICE_FAILED_LATE:
-                feed(state, run, (RunEvent){ .type = EVENT_STEP_FAILED, .token = run->token, .wall = WALL + plan.steps[call.step].budget_us });
+                feed(state, run,
+                     (RunEvent){.type = EVENT_STEP_FAILED,
+                                .token = run->token,
+                                .wall = WALL + plan.steps[call.step].budget_us});
                 return true;
         case CHOICE_TIMED_OUT:
         case CHOICE_TIMED_OUT_BUT_DONE:
-                feed(state, run, (RunEvent){ .type = EVENT_TIMEOUT, .token = run->token });
+                feed(state, run, (RunEvent){.type = EVENT_TIMEOUT, .token = run->token});
                 return true;
         case CHOICE_CANCEL_BUT_DONE:
-                feed(state, run, (RunEvent){ .type = EVENT_CANCEL });
+                feed(state, run, (RunEvent){.type = EVENT_CANCEL});
                 return true;
         case CHOICE_CRASH_AFTER_ACT_AND_GATE_OPENS:
                 state->world.drained = 0;
@@ -249,7 +270,7 @@ static bool take_act_choice(State *state, Run *run, Choice choice) {
 
 static bool take_probe_choice(State *state, Run *run, Choice choice) {
         StepCall call = pending_call(state);
-        RunEvent event = { .type = EVENT_PROBED, .token = run->token };
+        RunEvent event = {.type = EVENT_PROBED, .token = run->token};
         if (choice == CHOICE_PROBED_TRUE)
                 event.answer = world_holds(&state->world, &plan, &call) ? PROBE_YES : PROBE_NO;
         else if (choice == CHOICE_PROBE_TIMED_OUT)
@@ -267,7 +288,7 @@ static bool take_choice(State *state, Run *run, Choice choice) {
                 if (run->appends == 0)
                         return false;
                 persist(state, run);
-                feed(state, run, (RunEvent){ .type = EVENT_PERSISTED });
+                feed(state, run, (RunEvent){.type = EVENT_PERSISTED});
                 return true;
         case CHOICE_CRASH_AFTER_APPEND:
                 if (run->appends == 0)
@@ -287,15 +308,15 @@ static bool take_choice(State *state, Run *run, Choice choice) {
         case CHOICE_CANCEL:
                 if (run->cancel_requested)
                         return false;
-                feed(state, run, (RunEvent){ .type = EVENT_CANCEL });
+                feed(state, run, (RunEvent){.type = EVENT_CANCEL});
                 return true;
         case CHOICE_STALE_ANSWER:
-                feed(state, run, (RunEvent){ .type = EVENT_STEP_DONE, .token = run->token + 1 });
+                feed(state, run, (RunEvent){.type = EVENT_STEP_DONE, .token = run->token + 1});
                 return true;
         case CHOICE_TIMER:
                 if (state->pending != PENDING_TIMER)
                         return false;
-                feed(state, run, (RunEvent){ .type = EVENT_TIMEOUT, .token = run->token });
+                feed(state, run, (RunEvent){.type = EVENT_TIMEOUT, .token = run->token});
                 return true;
         default:
                 if (state->pending == PENDING_ACT)
@@ -413,7 +434,7 @@ static void check_liveness(StateSet *set) {
 }
 
 static size_t explore(const char *name, RunMode mode, const char *from, const char *to) {
-        PlanRequest request = { .kind = RUN_ROLLBACK, .mode = mode, .from = from, .to = to };
+        PlanRequest request = {.kind = RUN_ROLLBACK, .mode = mode, .from = from, .to = to};
         if (plan_make(&request, &plan, NULL) < 0)
                 abort();
         static Run run;
@@ -422,12 +443,12 @@ static size_t explore(const char *name, RunMode mode, const char *from, const ch
         memset(&initial, 0, sizeof initial);
         world_init(&initial.world, &plan);
         run_init(&run, &plan, "", "", 0, WALL);
-        RunEvent start = { .type = EVENT_START, .wall = WALL };
+        RunEvent start = {.type = EVENT_START, .wall = WALL};
         run_step(&run, &start, &update);
         pack_run(&run, &initial.run);
 
-        StateSet set = { 0 };
-        size_t moves = 0, ends[RUN_HOLDING + 1] = { 0 };
+        StateSet set = {0};
+        size_t moves = 0, ends[RUN_HOLDING + 1] = {0};
         intern(&set, &initial);
         for (size_t i = 0; i < set.count; i++) {
                 ends[set.states[i].run.phase] += set.states[i].world.finished;
@@ -445,8 +466,8 @@ static size_t explore(const char *name, RunMode mode, const char *from, const ch
         check_liveness(&set);
         if (set.count != reached)
                 broken("liveness found a state that exploring had not", &set.states[reached]);
-        printf("%-22s %8zu states, %9zu moves; ended: %zu succeeded, %zu failed, %zu holding\n", name, reached, moves, ends[RUN_SUCCEEDED],
-               ends[RUN_FAILED], ends[RUN_HOLDING]);
+        printf("%-22s %8zu states, %9zu moves; ended: %zu succeeded, %zu failed, %zu holding\n", name, reached, moves,
+               ends[RUN_SUCCEEDED], ends[RUN_FAILED], ends[RUN_HOLDING]);
         free_set(&set);
         return reached;
 }

@@ -5,7 +5,8 @@
 #include <string.h>
 
 unsigned sim_draw(Sim *sim, unsigned limit) {
-        uint64_t x = sim->seed * UINT64_C(0x9E3779B97F4A7C15) + ++sim->draws * UINT64_C(0xD1B54A32D192ED03); /* splitmix64 */
+        uint64_t x =
+                sim->seed * UINT64_C(0x9E3779B97F4A7C15) + ++sim->draws * UINT64_C(0xD1B54A32D192ED03); /* splitmix64 */
         x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
         x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
         return (unsigned)((x ^ x >> 31) % limit);
@@ -40,10 +41,10 @@ static RunUpdate crash(Sim *sim) {
         if (!sim->in_journal) {
                 sim->world.finished = 1; /* nobody will ever know of it: nothing may have been touched */
                 check(sim, sim->world.paused || sim->world.drained ? "touched before the first append" : NULL);
-                return (RunUpdate){ 0 };
+                return (RunUpdate){0};
         }
         sim->run = sim->journal;
-        return feed(sim, (RunEvent){ .type = EVENT_RECOVER });
+        return feed(sim, (RunEvent){.type = EVENT_RECOVER});
 }
 
 static RunUpdate do_append(Sim *sim) {
@@ -56,7 +57,7 @@ static RunUpdate do_append(Sim *sim) {
         if (crashes_here(sim))
                 return crash(sim);
         sim->now += USEC_PER_MSEC;
-        return feed(sim, (RunEvent){ .type = EVENT_PERSISTED });
+        return feed(sim, (RunEvent){.type = EVENT_PERSISTED});
 }
 
 static void check_call(Sim *sim, const StepCall *call) {
@@ -68,7 +69,7 @@ static void check_call(Sim *sim, const StepCall *call) {
 
 /* The act has its fate: it may fail or hang, with or without having taken effect; and it takes its time. */
 static RunEvent act(Sim *sim, const StepCall *call) {
-        RunEvent event = { .type = EVENT_STEP_DONE, .token = call->token };
+        RunEvent event = {.type = EVENT_STEP_DONE, .token = call->token};
         bool fault = sim_draw(sim, 100) < sim->fault_percent;
         unsigned kind = sim_draw(sim, 4); /* bit 0: hangs instead of failing; bit 1: it took effect all the same */
         int64_t took = (int64_t)sim_draw(sim, (unsigned)(call->budget_us / USEC_PER_MSEC) + 1) * USEC_PER_MSEC;
@@ -91,7 +92,7 @@ static RunUpdate do_act(Sim *sim, const StepCall *call) {
         if (sim->cancel && call->step <= STEP_STOP_VERSION && sim_draw(sim, 3) == 0) {
                 bool can = run_can_cancel(&sim->run);
                 sim->cancel = false;
-                RunUpdate update = feed(sim, (RunEvent){ .type = EVENT_CANCEL });
+                RunUpdate update = feed(sim, (RunEvent){.type = EVENT_CANCEL});
                 if (can || !(update.flags & UPDATE_APPEND))
                         return update;
                 unsigned crashes = sim->crashes;
@@ -104,7 +105,7 @@ static RunUpdate do_act(Sim *sim, const StepCall *call) {
 }
 
 static RunUpdate do_probe(Sim *sim, const StepCall *call) {
-        RunEvent event = { .type = EVENT_PROBED, .token = call->token };
+        RunEvent event = {.type = EVENT_PROBED, .token = call->token};
         bool truth = world_holds(&sim->world, &sim->run.plan, call);
         event.answer = sim_draw(sim, 4) == 0 ? PROBE_UNKNOWN : truth ? PROBE_YES : PROBE_NO;
         if (sim_draw(sim, 8) == 0)
@@ -121,7 +122,7 @@ static RunUpdate carry_out(Sim *sim, const RunUpdate *update) {
         if (update->flags & UPDATE_FINISH) {
                 sim->world.finished = 1;
                 check(sim, sim->run.phase == sim->journal.phase ? NULL : "it finished before its end was durable");
-                return (RunUpdate){ 0 };
+                return (RunUpdate){0};
         }
         if (update->flags & UPDATE_APPEND)
                 return do_append(sim);
@@ -131,10 +132,10 @@ static RunUpdate carry_out(Sim *sim, const RunUpdate *update) {
                 return do_probe(sim, &update->call);
         if (!(update->flags & UPDATE_ARM_TIMER)) {
                 check(sim, "the run fell asleep");
-                return (RunUpdate){ 0 };
+                return (RunUpdate){0};
         }
         sim->now += update->timer_us;
-        return feed(sim, (RunEvent){ .type = EVENT_TIMEOUT, .token = update->timer_token });
+        return feed(sim, (RunEvent){.type = EVENT_TIMEOUT, .token = update->timer_token});
 }
 
 /* Forward, back and settling, each at its longest; crashes give the step under way its time again. */
@@ -152,7 +153,7 @@ bool sim_play(Sim *sim, const Plan *plan, const char *reason) {
         run_init(&sim->run, plan, reason, "controller", 0, sim->now);
         sim->in_journal = false;
         sim->world.finished = 0;
-        RunUpdate update = feed(sim, (RunEvent){ .type = EVENT_START });
+        RunUpdate update = feed(sim, (RunEvent){.type = EVENT_START});
         for (unsigned moves = 0; !sim->world.finished && !sim->broken; moves++) {
                 check(sim, moves > 2000 ? "the run never ends" : NULL);
                 update = carry_out(sim, &update);

@@ -10,16 +10,16 @@
 
 typedef struct Sim {
         uint64_t seed;
-        uint64_t draws;              /* numbers taken from the seed so far */
-        unsigned fault_percent;      /* of the acts */
-        unsigned crash_at[2];        /* which points to crash at; NEVER_CRASH */
-        bool gate_opens;             /* by itself, when the controller dies */
-        bool cancel;                 /* somebody cancels during one of the first acts */
-        bool clock_jumps;            /* the wall clock is set back and forth */
-        unsigned points;             /* passed so far: before and after each append and each act */
+        uint64_t draws;         /* numbers taken from the seed so far */
+        unsigned fault_percent; /* of the acts */
+        unsigned crash_at[2];   /* which points to crash at; NEVER_CRASH */
+        bool gate_opens;        /* by itself, when the controller dies */
+        bool cancel;            /* somebody cancels during one of the first acts */
+        bool clock_jumps;       /* the wall clock is set back and forth */
+        unsigned points;        /* passed so far: before and after each append and each act */
         unsigned crashes;
-        int64_t now, skew;           /* elapsed time, and what the wall clock is off by */
-        int64_t cut;                 /* requests the drains have cut, as told */
+        int64_t now, skew; /* elapsed time, and what the wall clock is off by */
+        int64_t cut;       /* requests the drains have cut, as told */
         Run run, journal;
         bool in_journal;
         World world;

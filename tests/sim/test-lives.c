@@ -35,7 +35,8 @@ typedef struct Life {
 } Life;
 
 static Rules spec_rules(void) {
-        return (Rules){ 10000, 100 * USEC_PER_MSEC, 990000, 120 * SEC, 30 * SEC, 750000, 100, 10 * SEC, 3, 24 * HOUR, HOUR, 3 };
+        return (Rules){10000, 100 * USEC_PER_MSEC, 990000, 120 * SEC, 30 * SEC, 750000, 100, 10 * SEC,
+                       3,     24 * HOUR,           HOUR,   3};
 }
 
 static void __attribute__((noreturn)) broken(const Life *life, const char *what) {
@@ -52,7 +53,7 @@ static unsigned index_of(const Life *life, const char *version) {
 
 static unsigned add_release(Life *life, ReleaseState state, Sickness sickness) {
         unsigned i = life->release_count++;
-        life->releases[i] = (Release){ .state = state, .present = true };
+        life->releases[i] = (Release){.state = state, .present = true};
         snprintf(life->releases[i].version, VERSION_MAX, "v1.%u.0", i);
         life->sickness[i] = sickness;
         return i;
@@ -72,7 +73,7 @@ static void deployed(Life *life, const char *version, const char *previous, bool
 /* Plays one run with its faults and crashes; afterwards the world is as the run left it, or as a person mended it. */
 static RunPhase play(Life *life, RunKind kind, RunMode mode, const char *from, const char *to) {
         Sim *sim = &life->sim;
-        PlanRequest request = { .kind = kind, .mode = mode, .from = from, .to = to };
+        PlanRequest request = {.kind = kind, .mode = mode, .from = from, .to = to};
         Plan plan;
         if (plan_make(&request, &plan, NULL) < 0)
                 broken(life, "no plan could be made");
@@ -144,7 +145,10 @@ static void roll_back(Life *life) {
 
 static Sample measure(Life *life, int64_t start) {
         Sickness sickness = life->sick_anyway ? SICK_ERRORS : life->sickness[index_of(life, life->deployment.version)];
-        Sample sample = { .start_mono = start, .end_mono = life->sim.now, .measured = sim_draw(&life->sim, 50) > 0, .requests = 6000 };
+        Sample sample = {.start_mono = start,
+                         .end_mono = life->sim.now,
+                         .measured = sim_draw(&life->sim, 50) > 0,
+                         .requests = 6000};
         sample.errors = sickness == SICK_ERRORS ? 250 + sim_draw(&life->sim, 100) : sim_draw(&life->sim, 5);
         sample.successes = sample.requests - sample.errors;
         sample.latency_p99_us = sickness == SICK_LATENCY ? 250400 : 20000;
@@ -152,7 +156,8 @@ static Sample measure(Life *life, int64_t start) {
 }
 
 static void decide(Life *life) {
-        bool crashed = life->sickness[index_of(life, life->deployment.version)] == SICK_CRASHES && sim_draw(&life->sim, 20) == 0;
+        bool crashed = life->sickness[index_of(life, life->deployment.version)] == SICK_CRASHES &&
+                       sim_draw(&life->sim, 20) == 0;
         engine_verdict(&life->engine, life->sim.now, &life->verdict);
         PolicyInput input = {
                 .rules = &life->rules,
@@ -216,8 +221,8 @@ int main(int argc, char **argv) {
                 refused += life.refused_count;
                 held += life.held_count;
         }
-        printf("%u lives of 48 hours: %u deployments, %u automatic rollbacks, %u forbidden by a guard, %u runs held\n", seeds, deployments,
-               rollbacks, refused, held);
+        printf("%u lives of 48 hours: %u deployments, %u automatic rollbacks, %u forbidden by a guard, %u runs held\n",
+               seeds, deployments, rollbacks, refused, held);
         if (rollbacks == 0 || refused == 0) {
                 printf("BROKEN: nothing was ever rolled back, or no guard ever said no: the seeds miss something\n");
                 return 1;

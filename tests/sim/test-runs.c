@@ -15,15 +15,15 @@ static Plan plan_of(uint64_t seed) {
                 RunMode mode;
                 const char *from, *to;
         } kinds[] = {
-                { MODE_AUTOMATIC, "v3.0.0", "v2.4.0" },
-                { MODE_EMERGENCY, "v3.0.0", "v2.4.0" },
-                { MODE_MANUAL, "v2.4.0", "v3.0.0" },
-                { MODE_MANUAL, "", "v1.0.0" },
+                {MODE_AUTOMATIC, "v3.0.0", "v2.4.0"},
+                {MODE_EMERGENCY, "v3.0.0", "v2.4.0"},
+                {MODE_MANUAL, "v2.4.0", "v3.0.0"},
+                {MODE_MANUAL, "", "v1.0.0"},
         };
         unsigned kind = (unsigned)(seed % 8); /* half of the runs are of the first kind */
         if (kind > 3)
                 kind = 0;
-        PlanRequest request = { RUN_ROLLBACK, kinds[kind].mode, kinds[kind].from, kinds[kind].to, NULL, 0 };
+        PlanRequest request = {RUN_ROLLBACK, kinds[kind].mode, kinds[kind].from, kinds[kind].to, NULL, 0};
         Plan plan;
         if (plan_make(&request, &plan, NULL) < 0)
                 abort();
@@ -31,7 +31,7 @@ static Plan plan_of(uint64_t seed) {
 }
 
 static unsigned play(uint64_t seed, unsigned first, unsigned second, Totals *totals) {
-        static const unsigned percents[] = { 0, 5, 15, 30, 60 };
+        static const unsigned percents[] = {0, 5, 15, 30, 60};
         static Sim sim;
         memset(&sim, 0, sizeof sim);
         sim.seed = seed;
@@ -45,7 +45,8 @@ static unsigned play(uint64_t seed, unsigned first, unsigned second, Totals *tot
         Plan plan = plan_of(seed);
         world_init(&sim.world, &plan);
         if (!sim_play(&sim, &plan, "simulated")) {
-                printf("BROKEN: %s\nrepeat with: sim-runs --seed %llu %u %u\n", sim.broken, (unsigned long long)seed, first, second);
+                printf("BROKEN: %s\nrepeat with: sim-runs --seed %llu %u %u\n", sim.broken, (unsigned long long)seed,
+                       first, second);
                 exit(1);
         }
         totals->runs++;
@@ -64,7 +65,7 @@ static void play_seed(uint64_t seed, bool pairs, Totals *totals) {
 }
 
 int main(int argc, char **argv) {
-        Totals totals = { 0 };
+        Totals totals = {0};
         if (argc >= 3 && strcmp(argv[1], "--seed") == 0) {
                 unsigned first = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : NEVER_CRASH;
                 unsigned second = argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : NEVER_CRASH;
@@ -77,9 +78,12 @@ int main(int argc, char **argv) {
                 play_seed(seed, seed < paired, &totals);
         printf("%llu seeds, %llu runs, %llu crashes: %llu succeeded, %llu refused, %llu cancelled, %llu undone, %llu put back, %llu held\n",
                (unsigned long long)seeds, (unsigned long long)totals.runs, (unsigned long long)totals.crashes,
-               (unsigned long long)totals.outcomes[OUTCOME_SUCCEEDED], (unsigned long long)totals.outcomes[OUTCOME_REFUSED],
-               (unsigned long long)totals.outcomes[OUTCOME_CANCELLED], (unsigned long long)totals.outcomes[OUTCOME_UNDONE],
-               (unsigned long long)totals.outcomes[OUTCOME_PUT_BACK], (unsigned long long)totals.outcomes[OUTCOME_HELD]);
+               (unsigned long long)totals.outcomes[OUTCOME_SUCCEEDED],
+               (unsigned long long)totals.outcomes[OUTCOME_REFUSED],
+               (unsigned long long)totals.outcomes[OUTCOME_CANCELLED],
+               (unsigned long long)totals.outcomes[OUTCOME_UNDONE],
+               (unsigned long long)totals.outcomes[OUTCOME_PUT_BACK],
+               (unsigned long long)totals.outcomes[OUTCOME_HELD]);
         for (unsigned i = OUTCOME_SUCCEEDED; i <= OUTCOME_HELD; i++)
                 if (totals.outcomes[i] == 0) {
                         printf("BROKEN: no run ended as outcome %u: the seeds miss something\n", i);

@@ -93,11 +93,15 @@ const char *world_check_intent(const Run *durable, const Run *run, const StepCal
         if (!durable)
                 return "an act with nothing in the journal";
         if (run->waiting == WAIT_DRAIN) { /* held again after a crash: the drain itself was announced long ago */
-                bool given_back = durable->steps[STEP_RESTORE_TRAFFIC].attempt > 0 || durable->recovery[STEP_RESTORE_TRAFFIC].attempt > 0;
-                return durable->steps[STEP_DRAIN_TRAFFIC].attempt > 0 && !given_back ? NULL : "held again, though nobody had drained";
+                bool given_back = durable->steps[STEP_RESTORE_TRAFFIC].attempt > 0 ||
+                                  durable->recovery[STEP_RESTORE_TRAFFIC].attempt > 0;
+                return durable->steps[STEP_DRAIN_TRAFFIC].attempt > 0 && !given_back
+                               ? NULL
+                               : "held again, though nobody had drained";
         }
         const StepRecord *record = run_record(durable, call->step);
-        if (durable->phase != run->phase || durable->cursor != call->step || record->state != STEP_ACTING || record->attempt != call->attempt)
+        if (durable->phase != run->phase || durable->cursor != call->step || record->state != STEP_ACTING ||
+            record->attempt != call->attempt)
                 return "an act without its intent in the journal";
         return NULL;
 }
