@@ -8,6 +8,7 @@
 
 #define SECONDS(n) ((n)*USEC_PER_SEC)
 
+/* clang-format off: a table to be read */
 static const StepSpec steps[] = {
         [STEP_PREFLIGHT] =
                 {
@@ -169,6 +170,7 @@ static const StepSpec steps[] = {
                                 "Undoes only this run's pause; an operator's stays. Retried until it holds, and shown while it doesn't.",
                 },
 };
+/* clang-format on */
 _Static_assert(ARRAY_SIZE(steps) == STEP_COUNT, "every step has its row");
 
 const StepSpec *step_spec(StepId id) {
