@@ -1,7 +1,7 @@
 #!/bin/sh
 # The specification's section "Rollback Execution Steps", its commands typed in order, with its waits and without a person's
-# pauses for thought. bench.py runs it on the host; the line it prints first is the moment of the decision, in microseconds since
-# the epoch.
+# pauses for thought. bench.py runs it on the host; its first and its last line are the moments of the decision and of being done,
+# in microseconds since the epoch.
 #
 # What had to be mapped, because the system that the specification's curl lines speak to does not exist here:
 #   deployment/pause, /resume   a file that says so. The real call would take a little longer, so this is to the book's advantage.
@@ -59,3 +59,4 @@ haproxy 'show stat app 4 -1'
 
 # 8. Resume deployments
 rm -f "$paused"
+date +%s%6N

@@ -15,6 +15,7 @@ class Switch:
     """One rollback. Seconds."""
 
     to_answer: float  # decision to the old release's first healthy answer through the balancer
+    to_knowing: float  # decision to the end of what makes sure of it
     failed: int
     lost: int
     longest: float  # of the client's requests, from the decision on
@@ -23,13 +24,14 @@ class Switch:
     steps: dict = field(default_factory=dict)
 
 
-def judge(on, ledger, decision, ended):
+def judge(on, ledger, decision, known):
     stop, start = on.job_seconds()
-    longest = ledger.longest(decision, ended + AFTERMATH)
+    longest = ledger.longest(decision, known + AFTERMATH)
     in_flight = ledger.longest_in_flight(decision)
     parts = {"longest request": longest, "in flight at the decision": in_flight, "stop job": stop, "start job": start,
              "beyond": longest - in_flight - stop - start}
-    return Switch(ledger.first_answer(GOOD, decision) - decision, ledger.failed_by_rollback(decision), ledger.lost_writes, longest, parts)
+    to_answer = ledger.first_answer(GOOD, decision) - decision
+    return Switch(to_answer, known - decision, ledger.failed_by_rollback(decision), ledger.lost_writes, longest, parts)
 
 
 def begin(name, slow):
@@ -53,7 +55,7 @@ def ours(slow=False):
         if (run["kind"], run["outcome"], run["from"], run["to"]) != ("rollback", "succeeded", BAD, GOOD):
             raise stage.HostError(f"the rollback did not succeed: {run}")
         # `created` is told in whole ms, rounded down: up to 1 ms is added to our time. Durations are told in microseconds.
-        switch = judge(on, ledger, seconds(run["created"]), seconds(run["ended"]))
+        switch = judge(on, ledger, seconds(run["created"]), seconds(step(run, "verify_health")["ended"]))
         switch.steps = {one["key"]: one["duration_ms"] / 1e3 for one in run["steps"]}
         restored = run["duration_ms"] / 1e3 - switch.steps["resume_deployments"]
         waited = switch.steps["drain_traffic"] + switch.parts["stop job"] + switch.parts["start job"]
@@ -66,7 +68,6 @@ def script(name, slow=False):
     with begin(name.removesuffix(".sh"), slow) as on:
         on.host.systemctl("stop", CONTROLLER)
         time.sleep(0.5)
-        decision = int(on.host.output(["sh", str(HERE / name)], timeout=180).split()[0]) / 1e6
-        ended = time.time()
+        said = on.host.output(["sh", str(HERE / name)], timeout=180).split()
         time.sleep(AFTERMATH)
-        return judge(on, on.end_load(), decision, ended)
+        return judge(on, on.end_load(), int(said[0]) / 1e6, int(said[-1]) / 1e6)

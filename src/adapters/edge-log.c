@@ -13,7 +13,8 @@ static bool is_digit(char c) {
         return c >= '0' && c <= '9';
 }
 
-static EdgeFrame next_line(const char *data, size_t size, size_t skipped, const char **ret_line, size_t *ret_size, size_t *ret_used) {
+static EdgeFrame next_line(const char *data, size_t size, size_t skipped, const char **ret_line, size_t *ret_size,
+                           size_t *ret_used) {
         size_t within = size < EDGE_FRAME_MAX ? size : EDGE_FRAME_MAX;
         const char *end = memchr(data, '\n', within);
         if (!end)
@@ -122,7 +123,8 @@ static bool read_state(Text value, EdgeRecord *record) {
                 return false;
         record->cause = value.data[0];
         record->phase = value.data[1];
-        return strchr("CSPLRIDUKcs-", record->cause) && record->cause && strchr("RQCHDLTtu-", record->phase) && record->phase;
+        return strchr("CSPLRIDUKcs-", record->cause) && record->cause && strchr("RQCHDLTtu-", record->phase) &&
+               record->phase;
 }
 static bool read_request_ms(Text value, EdgeRecord *record) {
         return parse_ms(value, &record->request_ms);
@@ -158,15 +160,9 @@ static const struct Field {
         bool required;
         bool (*read)(Text value, EdgeRecord *record);
 } fields[] = {
-        {"end", true, read_end},
-        {"backend", true, read_backend},
-        {"status", true, read_status},
-        {"state", true, read_state},
-        {"TR", false, read_request_ms},
-        {"Tr", true, read_response_ms},
-        {"Ta", true, read_active_ms},
-        {"gate", false, read_gate},
-        {"key", false, read_gate_key},
+        {"end", true, read_end},        {"backend", true, read_backend}, {"status", true, read_status},
+        {"state", true, read_state},    {"TR", false, read_request_ms},  {"Tr", true, read_response_ms},
+        {"Ta", true, read_active_ms},   {"gate", false, read_gate},      {"key", false, read_gate_key},
         {"parked", false, read_parked},
 };
 
@@ -211,8 +207,8 @@ static bool parse_fields(Text line, EdgeRecord *record) {
 /* What HAProxy itself says on the same log target. */
 static bool is_notice(Text line) {
         static const char *const beginnings[] = {
-                "Server ", "Backup Server ", "Health check for ", "Agent check for ", "backend ", "Proxy ", "Backend ", "Lua function ", "Stopping ",
-                "Pausing ", "Resuming ", "Loading ",
+                "Server ",  "Backup Server ", "Health check for ", "Agent check for ", "backend ",  "Proxy ",
+                "Backend ", "Lua function ",  "Stopping ",         "Pausing ",         "Resuming ", "Loading ",
         };
         for (unsigned i = 0; i < ARRAY_SIZE(beginnings); i++)
                 if (line.size > strlen(beginnings[i]) && memcmp(line.data, beginnings[i], strlen(beginnings[i])) == 0)
@@ -234,7 +230,8 @@ static Text without_priority(Text line) {
 
 EdgeLine edge_log_parse(const char *line, size_t size, EdgeRecord *ret_record) {
         Text text = without_priority((Text){line, size});
-        while (text.size > 0 && (text.data[text.size - 1] == '\n' || text.data[text.size - 1] == '\r' || text.data[text.size - 1] == '\0'))
+        while (text.size > 0 && (text.data[text.size - 1] == '\n' || text.data[text.size - 1] == '\r' ||
+                                 text.data[text.size - 1] == '\0'))
                 text.size--;
         size_t magic = strlen(MAGIC);
         if (text.size < magic || memcmp(text.data, MAGIC, magic) != 0)

@@ -46,7 +46,7 @@ EdgeLine edge_log_parse(const char *line, size_t size, EdgeRecord *ret_record);
 typedef enum EdgeFrame {
         EDGE_FRAME_LINE,    /* *ret_line, *ret_size: one line; *ret_used bytes are done with */
         EDGE_FRAME_PARTIAL, /* more bytes are needed; *ret_used may still be more than 0 (line ends that are skipped) */
-        EDGE_FRAME_BROKEN,  /* no frame can begin like this, or it is too long: the stream can't be followed any further */
+        EDGE_FRAME_BROKEN, /* no frame can begin like this, or it is too long: the stream can't be followed any further */
 } EdgeFrame;
 
 /* Takes the next frame from the bytes at hand: "<decimal length> <that many bytes>" (log-proto octet-count), or, where no number

@@ -112,7 +112,8 @@ void edge_tally_take(EdgeTally *tally, Sample *ret_sample) {
         };
         if (tally->nonsense > 0)
                 snprintf(ret_sample->note, sizeof ret_sample->note,
-                         "%" PRId64 " of %" PRId64 " log lines made no sense: HAProxy's log-format must be the one of haproxy.cfg.example",
+                         "%" PRId64 " of %" PRId64
+                         " log lines made no sense: HAProxy's log-format must be the one of haproxy.cfg.example",
                          tally->nonsense, tally->nonsense + tally->understood);
         histogram_reset(&tally->latency_ms);
         tally->requests = tally->errors = tally->successes = 0;

@@ -20,10 +20,10 @@ EdgeOutcome edge_judge(const EdgeRecord *record, int64_t patience_ms, int64_t *r
 typedef struct EdgeTally {
         char backend[EDGE_NAME_MAX];
         int64_t patience_ms;
-        Histogram latency_ms;                 /* of this sample */
-        int64_t requests, errors, successes;  /* of this sample */
-        int64_t understood, nonsense;         /* lines of this sample, other backends' included */
-        MetricsPulse pulse;                   /* totals; `connected` and `detail` are left to the caller */
+        Histogram latency_ms;                /* of this sample */
+        int64_t requests, errors, successes; /* of this sample */
+        int64_t understood, nonsense;        /* lines of this sample, other backends' included */
+        MetricsPulse pulse;                  /* totals; `connected` and `detail` are left to the caller */
 } EdgeTally;
 
 void edge_tally_init(EdgeTally *tally, const char *backend, int64_t latency_p99_us);

@@ -25,7 +25,7 @@ typedef struct Edge Edge;
 typedef struct Connection {
         Edge *edge;
         sd_event_source *source;
-        int fd; /* -1: this place is free */
+        int fd;        /* -1: this place is free */
         bool backlog;  /* still telling what happened before we were opened */
         bool sensible; /* has said something we understood */
         size_t filled;
@@ -49,7 +49,8 @@ struct Edge {
 static const SettingSpec edge_settings[] = {
         {"listen", SETTING_ENDPOINT, "127.0.0.1:5140", 0, 0, NULL, "where HAProxy's log ring connects to"},
         {"backend", SETTING_STRING, NULL, 0, 0, NULL, "the backend whose requests are counted"},
-        {"haproxy_socket", SETTING_PATH, "", 0, 0, NULL, "HAProxy's runtime socket, to ask how many log lines were dropped"},
+        {"haproxy_socket", SETTING_PATH, "", 0, 0, NULL,
+         "HAProxy's runtime socket, to ask how many log lines were dropped"},
         {"peers", SETTING_LIST, "", 0, 0, NULL, "numeric addresses, besides loopback, that may connect"},
         {0},
 };
@@ -94,7 +95,8 @@ static bool take_frames(Connection *connection, int64_t now_mono) {
         for (;;) {
                 const char *line;
                 size_t size, used;
-                EdgeFrame frame = edge_frame_next(connection->buffer + at, connection->filled - at, &line, &size, &used);
+                EdgeFrame frame =
+                        edge_frame_next(connection->buffer + at, connection->filled - at, &line, &size, &used);
                 if (frame == EDGE_FRAME_BROKEN)
                         return false;
                 at += used;
@@ -112,7 +114,8 @@ static bool take_frames(Connection *connection, int64_t now_mono) {
 static void connection_pump(Connection *connection) {
         int64_t now_mono = now_us(connection->edge, CLOCK_BOOTTIME);
         for (unsigned reads = 0; reads < READS_PER_TURN; reads++) {
-                ssize_t n = recv(connection->fd, connection->buffer + connection->filled, BUFFER_SIZE - connection->filled, MSG_DONTWAIT);
+                ssize_t n = recv(connection->fd, connection->buffer + connection->filled,
+                                 BUFFER_SIZE - connection->filled, MSG_DONTWAIT);
                 if (n < 0 && errno == EAGAIN)
                         return;
                 if (n <= 0) {
@@ -168,7 +171,8 @@ static int parse_endpoint(const char *text, Address *ret_address, socklen_t *ret
 }
 
 static bool may_tell(const Edge *edge, const Address *peer, char *text, size_t size) {
-        const void *number = peer->any.sa_family == AF_INET6 ? (const void *)&peer->v6.sin6_addr : (const void *)&peer->v4.sin_addr;
+        const void *number =
+                peer->any.sa_family == AF_INET6 ? (const void *)&peer->v6.sin6_addr : (const void *)&peer->v4.sin_addr;
         if (!inet_ntop(peer->any.sa_family, number, text, (socklen_t)size))
                 return false;
         if (peer->any.sa_family == AF_INET && ntohl(peer->v4.sin_addr.s_addr) >> 24 == 127)
@@ -225,7 +229,9 @@ static int on_accept(UNUSED sd_event_source *source, int listen_fd, UNUSED uint3
         }
         if (!edge->stranger_warned && edge->context.warn) {
                 char message[160];
-                snprintf(message, sizeof message, "a log connection from %s was refused: list the address under `peers` if it is HAProxy's", text);
+                snprintf(message, sizeof message,
+                         "a log connection from %s was refused: list the address under `peers` if it is HAProxy's",
+                         text);
                 edge->context.warn(edge->context.userdata, "edge", message);
         }
         edge->stranger_warned = true;
@@ -248,7 +254,8 @@ static int start_listening(Edge *edge, Error *error) {
         edge->listen_fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (edge->listen_fd < 0 || setsockopt(edge->listen_fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) < 0 ||
             bind(edge->listen_fd, &address.any, size) < 0 || listen(edge->listen_fd, CONNECTIONS_MAX) < 0)
-                return error_set(error, -errno, "edge: cannot listen on %s for HAProxy's log: %s%s", edge->listen, strerror(errno),
+                return error_set(error, -errno, "edge: cannot listen on %s for HAProxy's log: %s%s", edge->listen,
+                                 strerror(errno),
                                  errno == EADDRINUSE ? " (another controller? `ss -ltnp` names the process)" : "");
         r = sd_event_add_io(edge->context.event, &edge->listener, edge->listen_fd, EPOLLIN, on_accept, edge);
         if (r >= 0) /* out of descriptors, or knocked at by somebody without end: neither may take the loop */
@@ -267,9 +274,11 @@ static void edge_close(void *self) {
         free(edge);
 }
 
-static int edge_open(const DriverContext *context, const Settings *settings, const Rules *rules, void **ret_self, Error *error) {
+static int edge_open(const DriverContext *context, const Settings *settings, const Rules *rules, void **ret_self,
+                     Error *error) {
         if (strlen(settings_string(settings, "backend")) >= EDGE_NAME_MAX)
-                return error_set(error, -ENAMETOOLONG, "edge: backend: a name has at most %d letters", EDGE_NAME_MAX - 1);
+                return error_set(error, -ENAMETOOLONG, "edge: backend: a name has at most %d letters",
+                                 EDGE_NAME_MAX - 1);
         Edge *edge = calloc(1, sizeof *edge);
         if (!edge)
                 return error_set(error, -ENOMEM, "edge: out of memory");
@@ -294,7 +303,10 @@ static int edge_open(const DriverContext *context, const Settings *settings, con
 }
 
 static void describe_silence(const Edge *edge, char *text, size_t size) {
-        snprintf(text, size, "HAProxy's log isn't connected to %s: is HAProxy running, and does its ring point there (haproxy.cfg.example)?", edge->listen);
+        snprintf(
+                text, size,
+                "HAProxy's log isn't connected to %s: is HAProxy running, and does its ring point there (haproxy.cfg.example)?",
+                edge->listen);
 }
 
 static void edge_pulse(void *self, MetricsPulse *ret_pulse) {
@@ -344,7 +356,8 @@ static void on_info(void *userdata, const LineAnswer *answer) {
         }
         if (sample->dropped > 0) {
                 char text[96];
-                snprintf(text, sizeof text, "HAProxy dropped %" PRId64 " log lines: the evidence is incomplete", sample->dropped);
+                snprintf(text, sizeof text, "HAProxy dropped %" PRId64 " log lines: the evidence is incomplete",
+                         sample->dropped);
                 add_note(sample, text);
         }
         OpResult result = {.status = OP_DONE, .sample = *sample};
@@ -372,13 +385,15 @@ static int edge_collect(void *self, int64_t budget_us, OpCallback callback, void
         if (!collect)
                 return error_set(error, -ENOMEM, "edge: out of memory");
         collect->edge = edge;
-        int r = op_begin(&collect->op, edge->context.event, "metrics from HAProxy's log", budget_us, callback, userdata, collect_destroy);
+        int r = op_begin(&collect->op, edge->context.event, "metrics from HAProxy's log", budget_us, callback, userdata,
+                         collect_destroy);
         if (r >= 0) {
                 take_sample(edge, &collect->sample);
                 /* The question has less time than the Op: if HAProxy hangs, the sample is told all the same. */
                 int64_t ask_us = budget_us / 2 < ASK_BUDGET_US ? budget_us / 2 : ASK_BUDGET_US;
                 OpResult result = {.status = OP_DONE, .sample = collect->sample};
-                r = edge->socket[0] ? line_begin(edge->context.event, edge->socket, "show info", 0, ask_us, on_info, collect, &collect->call, error)
+                r = edge->socket[0] ? line_begin(edge->context.event, edge->socket, "show info", 0, ask_us, on_info,
+                                                 collect, &collect->call, error)
                                     : op_complete_soon(&collect->op, &result);
         }
         if (r < 0) {

@@ -10,7 +10,7 @@
 #define ASK_MAX_US (1000 * USEC_PER_MSEC)
 #define ABSENT_MAX_US (2 * USEC_PER_SEC) /* an HAProxy that was never there isn't waited for longer */
 #define CUT_MARGIN_US (100 * USEC_PER_MSEC)
-#define EMPTY_READS 2                    /* one could fall between two requests of a connection */
+#define EMPTY_READS 2 /* one could fall between two requests of a connection */
 #define COMMANDS_MAX 8192
 
 typedef struct Drain {
@@ -78,14 +78,17 @@ static void drain_done(Drain *drain, const HaproxyView *view) {
         haproxy->total_when_empty = haproxy_total(haproxy, &view->backend);
         char in_flight[112];
         if (drain->given_up > 0)
-                snprintf(in_flight, sizeof in_flight, "%" PRId64 " requests in flight were %s after %" PRId64 " ms", drain->given_up,
-                         drain->cut_refused ? "given up (HAProxy refused to cut them)" : "cut", waited_ms);
+                snprintf(in_flight, sizeof in_flight, "%" PRId64 " requests in flight were %s after %" PRId64 " ms",
+                         drain->given_up, drain->cut_refused ? "given up (HAProxy refused to cut them)" : "cut",
+                         waited_ms);
         else
                 snprintf(in_flight, sizeof in_flight, "nothing in flight after %" PRId64 " ms", waited_ms);
-        const char *meanwhile = !haproxy->plain                                  ? "requests are parked"
-                                : haproxy_others_serve(haproxy, &view->backend) ? "no gate: the backend's other servers take the requests"
-                                : haproxy->gate_map[0]                           ? "HAProxy has not loaded the gate's map: requests are refused (503) meanwhile"
-                                                                                 : "no gate is configured: requests are refused (503) meanwhile";
+        const char *meanwhile = !haproxy->plain ? "requests are parked"
+                                : haproxy_others_serve(haproxy, &view->backend)
+                                        ? "no gate: the backend's other servers take the requests"
+                                : haproxy->gate_map[0]
+                                        ? "HAProxy has not loaded the gate's map: requests are refused (503) meanwhile"
+                                        : "no gate is configured: requests are refused (503) meanwhile";
         snprintf(result.detail, sizeof result.detail, "%s; %s", in_flight, meanwhile);
         op_complete(&drain->op, &result);
 }
@@ -100,7 +103,8 @@ static void on_cut(void *userdata, const LineAnswer *answer) {
                 return;
         }
         char said[16];
-        drain->cut_refused = haproxy_complaint(answer->text, said, sizeof said)[0] != '\0'; /* the socket isn't `level admin` */
+        drain->cut_refused =
+                haproxy_complaint(answer->text, said, sizeof said)[0] != '\0'; /* the socket isn't `level admin` */
         drain_poll(drain);
 }
 
@@ -116,7 +120,8 @@ static void drain_cut(Drain *drain, const HaproxyView *view) {
         for (unsigned i = 0; i < view->backend.count && r == 0; i++) {
                 const HaproxyServer *server = &view->backend.servers[i];
                 if (haproxy_is_ours(haproxy, server->name) && server->in_flight > 0)
-                        r = haproxy_append(line, sizeof line, "shutdown sessions server %s/%s", haproxy->backend, server->name);
+                        r = haproxy_append(line, sizeof line, "shutdown sessions server %s/%s", haproxy->backend,
+                                           server->name);
         }
         if (r < 0 || !line[0]) { /* only queued ones are left, or too many servers: nothing we could shut */
                 drain_done(drain, view);
@@ -156,7 +161,8 @@ static void on_polled(void *userdata, const LineAnswer *answer) {
 
 static void drain_poll(Drain *drain) {
         Error error = {0};
-        if (haproxy_ask(drain->haproxy, drain->haproxy->view_command, ask_budget(drain), on_polled, drain, &drain->call, &error) < 0)
+        if (haproxy_ask(drain->haproxy, drain->haproxy->view_command, ask_budget(drain), on_polled, drain, &drain->call,
+                        &error) < 0)
                 drain_trouble(drain, &error);
 }
 
@@ -183,7 +189,8 @@ static void drain_hold(Drain *drain) {
                 drain_trouble(drain, &error);
 }
 
-int haproxy_drain(void *self, int64_t park_cut_us, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error) {
+int haproxy_drain(void *self, int64_t park_cut_us, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op,
+                  Error *error) {
         Haproxy *haproxy = self;
         Drain *drain = calloc(1, sizeof *drain);
         if (!drain)
@@ -191,8 +198,10 @@ int haproxy_drain(void *self, int64_t park_cut_us, int64_t budget_us, OpCallback
         drain->haproxy = haproxy;
         drain->begun_us = haproxy_mono_us(haproxy);
         drain->cut_us = drain->begun_us + park_cut_us;
-        drain->give_up_us = drain->begun_us + budget_us - budget_us / 20; /* before the Op's own time-out, which can't say why */
-        int r = op_begin(&drain->op, haproxy->context.event, "HAProxy drain", budget_us, callback, userdata, drain_destroy);
+        drain->give_up_us =
+                drain->begun_us + budget_us - budget_us / 20; /* before the Op's own time-out, which can't say why */
+        int r = op_begin(&drain->op, haproxy->context.event, "HAProxy drain", budget_us, callback, userdata,
+                         drain_destroy);
         if (r >= 0)
                 r = sd_event_add_time(haproxy->context.event, &drain->timer, CLOCK_BOOTTIME, 0, 1, on_timer, drain);
         if (r >= 0)

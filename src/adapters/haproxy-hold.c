@@ -21,7 +21,8 @@ static void hold_finish(HaproxyHold *hold, const Error *error) {
         hold->callback(hold->userdata, error ? error : &none);
 }
 
-static int append_entry(const Haproxy *haproxy, char *line, size_t size, HaproxyMap known, const char *key, int64_t value) {
+static int append_entry(const Haproxy *haproxy, char *line, size_t size, HaproxyMap known, const char *key,
+                        int64_t value) {
         /* `set map` changes an entry, `add map` would add a second one of the same key */
         const char *verb = known == HAPROXY_MAP_VALUE ? "set" : "add";
         return haproxy_append(line, size, "%s map %s %s %" PRId64, verb, haproxy->gate_map, key, value);
@@ -40,7 +41,8 @@ static int compose_plain(const Haproxy *haproxy, const HaproxyView *view, char *
         int r = 0;
         for (unsigned i = 0; i < view->backend.count && r == 0; i++) {
                 const HaproxyServer *server = &view->backend.servers[i];
-                if (haproxy_is_ours(haproxy, server->name) && (server->state == HAPROXY_UP || server->state == HAPROXY_DOWN))
+                if (haproxy_is_ours(haproxy, server->name) &&
+                    (server->state == HAPROXY_UP || server->state == HAPROXY_DOWN))
                         r = haproxy_append(line, size, "set server %s/%s state drain", haproxy->backend, server->name);
         }
         return r;
@@ -51,9 +53,10 @@ static void warn_missing_map(Haproxy *haproxy) {
                 return;
         haproxy->map_missing_warned = true;
         char message[ERROR_MESSAGE_MAX];
-        snprintf(message, sizeof message,
-                 "HAProxy at %s has not loaded the gate's map %s: requests are refused while drained, not parked; haproxy.cfg.example shows the rules it needs",
-                 haproxy->socket, haproxy->gate_map);
+        snprintf(
+                message, sizeof message,
+                "HAProxy at %s has not loaded the gate's map %s: requests are refused while drained, not parked; haproxy.cfg.example shows the rules it needs",
+                haproxy->socket, haproxy->gate_map);
         haproxy->context.warn(haproxy->context.userdata, "haproxy", message);
 }
 
@@ -65,7 +68,8 @@ static void on_said(void *userdata, const LineAnswer *answer) {
         if (answer->error.code < 0)
                 error_set(&error, answer->error.code, "HAProxy: %s", error_text(&answer->error));
         else if (haproxy_complaint(answer->text, said, sizeof said)[0])
-                error_set(&error, -EPROTO, "HAProxy at %s refused to hold backend \"%s\": %s%s", hold->haproxy->socket, hold->haproxy->backend, said,
+                error_set(&error, -EPROTO, "HAProxy at %s refused to hold backend \"%s\": %s%s", hold->haproxy->socket,
+                          hold->haproxy->backend, said,
                           strstr(said, "ermission") ? " (the stats socket needs `level admin`)" : "");
         hold_finish(hold, error.code < 0 ? &error : NULL);
 }
@@ -87,21 +91,27 @@ static void on_seen(void *userdata, const LineAnswer *answer) {
                 view.backend = (HaproxyBackend){0};
         }
         if (r >= 0) {
-                const HaproxyView seen = {haproxy->held ? view.backend : haproxy->before, view.map, view.deadline_ms, view.park_map, view.park_ms};
+                const HaproxyView seen = {haproxy->held ? view.backend : haproxy->before, view.map, view.deadline_ms,
+                                          view.park_map, view.park_ms};
                 if (!haproxy->plain && view.map == HAPROXY_MAP_UNKNOWN)
-                        r = error_set(&error, -EPROTO, "HAProxy at %s has lost the gate's map %s", haproxy->socket, haproxy->gate_map);
+                        r = error_set(&error, -EPROTO, "HAProxy at %s has lost the gate's map %s", haproxy->socket,
+                                      haproxy->gate_map);
                 else if ((haproxy->plain ? compose_plain : compose_gate)(haproxy, &seen, line, sizeof line) < 0)
-                        r = error_set(&error, -E2BIG, "HAProxy at %s: too many servers in backend \"%s\" to drain at once", haproxy->socket, haproxy->backend);
+                        r = error_set(&error, -E2BIG,
+                                      "HAProxy at %s: too many servers in backend \"%s\" to drain at once",
+                                      haproxy->socket, haproxy->backend);
         }
         haproxy_view_done(&view);
         int64_t left_us = hold->begun_us + hold->budget_us - haproxy_mono_us(haproxy);
         if (r >= 0 && line[0])
-                r = haproxy_ask(haproxy, line, left_us > USEC_PER_MSEC ? left_us : USEC_PER_MSEC, on_said, hold, &hold->call, &error);
+                r = haproxy_ask(haproxy, line, left_us > USEC_PER_MSEC ? left_us : USEC_PER_MSEC, on_said, hold,
+                                &hold->call, &error);
         if (r < 0 || !line[0])
                 hold_finish(hold, r < 0 ? &error : NULL);
 }
 
-int haproxy_hold_begin(HaproxyHold *hold, Haproxy *haproxy, int64_t budget_us, HaproxyHeld callback, void *userdata, Error *error) {
+int haproxy_hold_begin(HaproxyHold *hold, Haproxy *haproxy, int64_t budget_us, HaproxyHeld callback, void *userdata,
+                       Error *error) {
         *hold = (HaproxyHold){
                 .haproxy = haproxy,
                 .budget_us = budget_us,
@@ -149,8 +159,8 @@ int haproxy_keep_start(Haproxy *haproxy) {
         if (haproxy->keep_timer)
                 return 0;
         haproxy->keep_failing = false;
-        return sd_event_add_time_relative(haproxy->context.event, &haproxy->keep_timer, CLOCK_BOOTTIME, (uint64_t)keep_interval_us(haproxy), 1000,
-                                          on_keep_timer, haproxy);
+        return sd_event_add_time_relative(haproxy->context.event, &haproxy->keep_timer, CLOCK_BOOTTIME,
+                                          (uint64_t)keep_interval_us(haproxy), 1000, on_keep_timer, haproxy);
 }
 
 void haproxy_keep_stop(Haproxy *haproxy) {

@@ -71,13 +71,15 @@ static bool drains_servers(const Haproxy *haproxy, const HaproxyView *view) {
 
 /* After a slow start, or an outage of the release that left, HAProxy may still think that the server is down: it mustn't wait for its
  * next health checks. `nobody` takes requests: then also one that was down before is tried; the release on it has just been verified. */
-static int compose_server(const Haproxy *haproxy, const HaproxyServer *server, bool undrain, bool nobody, char *line, size_t size) {
+static int compose_server(const Haproxy *haproxy, const HaproxyServer *server, bool undrain, bool nobody, char *line,
+                          size_t size) {
         HaproxyServerState before = state_before(haproxy, server->name, HAPROXY_UP);
         bool ready = undrain && server->state == HAPROXY_DRAIN && before != HAPROXY_DRAIN;
         bool trusted = before == HAPROXY_UP || (before == HAPROXY_DOWN && nobody);
         bool up = server->checked && trusted && (ready || server->state == HAPROXY_DOWN);
         int r = ready ? haproxy_append(line, size, "set server %s/%s state ready", haproxy->backend, server->name) : 0;
-        return up && r == 0 ? haproxy_append(line, size, "set server %s/%s health up", haproxy->backend, server->name) : r;
+        return up && r == 0 ? haproxy_append(line, size, "set server %s/%s health up", haproxy->backend, server->name)
+                            : r;
 }
 
 static bool nobody_is_up(const HaproxyView *view) {
@@ -107,15 +109,18 @@ static void check_somebody_serves(const Haproxy *haproxy, const HaproxyView *vie
                 if (!haproxy_is_ours(haproxy, server->name))
                         continue;
                 bool stays_out = server->state == HAPROXY_MAINT ||
-                                 (server->state == HAPROXY_DRAIN && !(undrain && state_before(haproxy, server->name, HAPROXY_UP) != HAPROXY_DRAIN));
+                                 (server->state == HAPROXY_DRAIN &&
+                                  !(undrain && state_before(haproxy, server->name, HAPROXY_UP) != HAPROXY_DRAIN));
                 if (!stays_out)
                         return;
                 out = server->name;
         }
         if (haproxy_others_serve(haproxy, &view->backend))
                 return;
-        error_set(ret_nobody, -EBUSY, "HAProxy at %s: somebody has taken all servers of backend \"%s\" out; `echo 'set server %s/%s state ready' | socat - %s` brings one back",
-                         haproxy->socket, haproxy->backend, haproxy->backend, out ? out : "SERVER", haproxy->socket);
+        error_set(
+                ret_nobody, -EBUSY,
+                "HAProxy at %s: somebody has taken all servers of backend \"%s\" out; `echo 'set server %s/%s state ready' | socat - %s` brings one back",
+                haproxy->socket, haproxy->backend, haproxy->backend, out ? out : "SERVER", haproxy->socket);
 }
 
 static void describe(Restore *restore, const HaproxyView *view) {
@@ -123,9 +128,11 @@ static void describe(Restore *restore, const HaproxyView *view) {
         bool gate = !drains_servers(haproxy, view);
         int64_t leaked = haproxy_total(haproxy, &view->backend) - haproxy->total_when_empty;
         if (gate && haproxy->held && haproxy->total_when_empty >= 0 && leaked > 0)
-                snprintf(restore->detail, sizeof restore->detail,
-                         "traffic flows; the gate let %" PRId64 " requests through while it was closed: is its rule in every frontend that uses backend %.80s?",
-                         leaked, haproxy->backend);
+                snprintf(
+                        restore->detail, sizeof restore->detail,
+                        "traffic flows; the gate let %" PRId64
+                        " requests through while it was closed: is its rule in every frontend that uses backend %.80s?",
+                        leaked, haproxy->backend);
         else
                 snprintf(restore->detail, sizeof restore->detail, "traffic flows");
 }
@@ -139,7 +146,8 @@ static void on_said(void *userdata, const LineAnswer *answer) {
         if (answer->error.code < 0)
                 error_set(&error, answer->error.code, "HAProxy: %s", error_text(&answer->error));
         else if (haproxy_complaint(answer->text, said, sizeof said)[0])
-                error_set(&error, -EPROTO, "HAProxy at %s refused to restore backend \"%s\": %s%s", haproxy->socket, haproxy->backend, said,
+                error_set(&error, -EPROTO, "HAProxy at %s refused to restore backend \"%s\": %s%s", haproxy->socket,
+                          haproxy->backend, said,
                           strstr(said, "ermission") ? " (the stats socket needs `level admin`)" : "");
         if (error.code < 0)
                 restore_trouble(restore, &error);
@@ -156,7 +164,8 @@ static void on_seen(void *userdata, const LineAnswer *answer) {
         restore->call = NULL;
         int r = haproxy_view_read(haproxy, answer, &view, &error);
         if (r >= 0 && compose(haproxy, &view, line, sizeof line) < 0)
-                r = error_set(&error, -E2BIG, "HAProxy at %s: too many servers in backend \"%s\" to restore at once", haproxy->socket, haproxy->backend);
+                r = error_set(&error, -E2BIG, "HAProxy at %s: too many servers in backend \"%s\" to restore at once",
+                              haproxy->socket, haproxy->backend);
         if (r >= 0) {
                 describe(restore, &view);
                 check_somebody_serves(haproxy, &view, &restore->nobody);
@@ -172,7 +181,8 @@ static void on_seen(void *userdata, const LineAnswer *answer) {
 
 static void restore_look(Restore *restore) {
         Error error = {0};
-        if (haproxy_ask(restore->haproxy, restore->haproxy->view_command, ask_budget(restore), on_seen, restore, &restore->call, &error) < 0)
+        if (haproxy_ask(restore->haproxy, restore->haproxy->view_command, ask_budget(restore), on_seen, restore,
+                        &restore->call, &error) < 0)
                 restore_trouble(restore, &error);
 }
 
@@ -189,7 +199,8 @@ int haproxy_restore(void *self, int64_t budget_us, OpCallback callback, void *us
         restore->haproxy = haproxy;
         restore->give_up_us = haproxy_mono_us(haproxy) + budget_us - budget_us / 20;
         haproxy_keep_stop(haproxy); /* even if we never get through: the gate then opens by itself at its deadline */
-        int r = op_begin(&restore->op, haproxy->context.event, "HAProxy restore", budget_us, callback, userdata, restore_destroy);
+        int r = op_begin(&restore->op, haproxy->context.event, "HAProxy restore", budget_us, callback, userdata,
+                         restore_destroy);
         if (r >= 0)
                 r = sd_event_add_time(haproxy->context.event, &restore->timer, CLOCK_BOOTTIME, 0, 1, on_timer, restore);
         if (r >= 0)
@@ -197,7 +208,8 @@ int haproxy_restore(void *self, int64_t budget_us, OpCallback callback, void *us
         if (r < 0)
                 error_set(error, r, "HAProxy: cannot begin to restore: %s", strerror(-r));
         else
-                r = haproxy_ask(haproxy, haproxy->view_command, ask_budget(restore), on_seen, restore, &restore->call, error);
+                r = haproxy_ask(haproxy, haproxy->view_command, ask_budget(restore), on_seen, restore, &restore->call,
+                                error);
         if (r < 0) {
                 op_cancel(&restore->op);
                 return r;

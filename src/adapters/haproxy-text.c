@@ -6,7 +6,14 @@
 #include <string.h>
 
 /* Columns of `show stat`; HAProxy only ever adds new ones at the end. */
-enum { COLUMN_SERVER = 1, COLUMN_QUEUED = 2, COLUMN_CURRENT = 4, COLUMN_TOTAL = 7, COLUMN_STATUS = 17, COLUMN_CHECK = 36 };
+enum {
+        COLUMN_SERVER = 1,
+        COLUMN_QUEUED = 2,
+        COLUMN_CURRENT = 4,
+        COLUMN_TOTAL = 7,
+        COLUMN_STATUS = 17,
+        COLUMN_CHECK = 36
+};
 #define SERVERS_MAX 4096
 
 void haproxy_backend_free(HaproxyBackend *backend) {
@@ -110,13 +117,15 @@ int haproxy_backend_parse(const char *text, HaproxyBackend *ret_backend, Error *
         if (strncmp(text, "No such proxy", strlen("No such proxy")) == 0)
                 return error_set(error, -ENOENT, "no such backend");
         if (strncmp(text, "# pxname,svname,", strlen("# pxname,svname,")) != 0)
-                return error_set(error, -EBADMSG, "this isn't how HAProxy answers: \"%s\"", haproxy_complaint(text, said, sizeof said));
+                return error_set(error, -EBADMSG, "this isn't how HAProxy answers: \"%s\"",
+                                 haproxy_complaint(text, said, sizeof said));
         HaproxyBackend backend = {0};
         for (const char *row = strchr(text, '\n'); row && row[1] && row[1] != '\n'; row = strchr(row + 1, '\n')) {
                 int r = parse_row(row + 1, &backend);
                 if (r < 0) {
                         haproxy_backend_free(&backend);
-                        return error_set(error, r, "a row of `show stat` can't be read: \"%s\"", haproxy_complaint(row + 1, said, sizeof said));
+                        return error_set(error, r, "a row of `show stat` can't be read: \"%s\"",
+                                         haproxy_complaint(row + 1, said, sizeof said));
                 }
         }
         *ret_backend = backend;

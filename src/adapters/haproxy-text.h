@@ -19,9 +19,9 @@ typedef enum HaproxyServerState {
 typedef struct HaproxyServer {
         char name[HAPROXY_NAME_MAX];
         HaproxyServerState state;
-        bool checked;     /* has a health check */
+        bool checked;      /* has a health check */
         int64_t in_flight; /* being served, or assigned to it and waiting for a connection */
-        int64_t total;    /* requests given to it since HAProxy started */
+        int64_t total;     /* requests given to it since HAProxy started */
 } HaproxyServer;
 
 typedef struct HaproxyBackend {

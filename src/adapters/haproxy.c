@@ -10,9 +10,12 @@ static const SettingSpec haproxy_settings[] = {
         {"socket", SETTING_PATH, NULL, 0, 0, NULL, "HAProxy's runtime socket (`stats socket ... level admin`)"},
         {"backend", SETTING_STRING, NULL, 0, 0, NULL, "the backend that serves the releases; also the gate's key"},
         {"servers", SETTING_LIST, "", 0, 0, NULL, "its servers that run the releases; all of them when absent"},
-        {"gate_map", SETTING_PATH, "", 0, 0, NULL, "the map file of novacron-gate.lua; without it requests are refused while drained"},
-        {"park_max", SETTING_DURATION, "15s", 100 * USEC_PER_MSEC, 300 * USEC_PER_SEC, NULL, "a parked request is answered 503 after this"},
-        {"gate_horizon", SETTING_DURATION, "5s", 1 * USEC_PER_SEC, 60 * USEC_PER_SEC, NULL, "the gate opens by itself this long after we died"},
+        {"gate_map", SETTING_PATH, "", 0, 0, NULL,
+         "the map file of novacron-gate.lua; without it requests are refused while drained"},
+        {"park_max", SETTING_DURATION, "15s", 100 * USEC_PER_MSEC, 300 * USEC_PER_SEC, NULL,
+         "a parked request is answered 503 after this"},
+        {"gate_horizon", SETTING_DURATION, "5s", 1 * USEC_PER_SEC, 60 * USEC_PER_SEC, NULL,
+         "the gate opens by itself this long after we died"},
         {0},
 };
 
@@ -28,9 +31,10 @@ int64_t haproxy_wall_ms(const Haproxy *haproxy) {
         return (int64_t)now / USEC_PER_MSEC;
 }
 
-int haproxy_ask(const Haproxy *haproxy, const char *commands, int64_t budget_us, LineCallback callback, void *userdata, LineCall **ret_call,
-                Error *error) {
-        int r = line_begin(haproxy->context.event, haproxy->socket, commands, (size_t)4 * 1024 * 1024, budget_us, callback, userdata, ret_call, error);
+int haproxy_ask(const Haproxy *haproxy, const char *commands, int64_t budget_us, LineCallback callback, void *userdata,
+                LineCall **ret_call, Error *error) {
+        int r = line_begin(haproxy->context.event, haproxy->socket, commands, (size_t)4 * 1024 * 1024, budget_us,
+                           callback, userdata, ret_call, error);
         if (r < 0)
                 error_prefix(error, "HAProxy");
         return r;
@@ -95,8 +99,10 @@ static int check_servers(const Haproxy *haproxy, const HaproxyBackend *backend, 
                 return error_set(error, -ENOENT, "the backend has no server");
         for (const char *const *name = haproxy->servers; *name; name++)
                 if (!has_server(backend, *name))
-                        return error_set(error, -ENOENT, "the backend has no server \"%s\"; `echo 'show servers conn %s' | socat - %s` lists them", *name,
-                                         haproxy->backend, haproxy->socket);
+                        return error_set(
+                                error, -ENOENT,
+                                "the backend has no server \"%s\"; `echo 'show servers conn %s' | socat - %s` lists them",
+                                *name, haproxy->backend, haproxy->socket);
         return 0;
 }
 
@@ -144,16 +150,22 @@ static void query_destroy(Op *op) {
         free(query);
 }
 
-static void describe_state(const Haproxy *haproxy, const HaproxyView *view, unsigned out, unsigned down, unsigned ours, TrafficState *state) {
+static void describe_state(const Haproxy *haproxy, const HaproxyView *view, unsigned out, unsigned down, unsigned ours,
+                           TrafficState *state) {
         char *text = state->detail;
         size_t size = sizeof state->detail;
         if (state->drained && state->gated)
-                snprintf(text, size, "the gate is closed for another %" PRId64 " ms%s", view->deadline_ms - haproxy_wall_ms(haproxy),
+                snprintf(text, size, "the gate is closed for another %" PRId64 " ms%s",
+                         view->deadline_ms - haproxy_wall_ms(haproxy),
                          haproxy->held ? " and kept so" : "; nobody here keeps it closed");
         else if (state->drained)
-                snprintf(text, size, "all %u servers of %s are drained or in maintenance: requests are refused", ours, haproxy->backend);
+                snprintf(text, size, "all %u servers of %s are drained or in maintenance: requests are refused", ours,
+                         haproxy->backend);
         else if (haproxy->gate_map[0] && view->map == HAPROXY_MAP_UNKNOWN)
-                snprintf(text, size, "no gate: HAProxy has not loaded %s (see haproxy.cfg.example); requests are refused while drained", haproxy->gate_map);
+                snprintf(
+                        text, size,
+                        "no gate: HAProxy has not loaded %s (see haproxy.cfg.example); requests are refused while drained",
+                        haproxy->gate_map);
         else if (down + out == ours)
                 snprintf(text, size, "no server of %s is up", haproxy->backend);
         else if (down + out > 0)
@@ -197,17 +209,20 @@ static void on_query_answer(void *userdata, const LineAnswer *answer) {
         op_complete(&query->op, &result);
 }
 
-static int haproxy_query(void *self, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error) {
+static int haproxy_query(void *self, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op,
+                         Error *error) {
         Haproxy *haproxy = self;
         Query *query = calloc(1, sizeof *query);
         if (!query)
                 return error_set(error, -ENOMEM, "HAProxy: out of memory");
         query->haproxy = haproxy;
-        int r = op_begin(&query->op, haproxy->context.event, "HAProxy query", budget_us, callback, userdata, query_destroy);
+        int r = op_begin(&query->op, haproxy->context.event, "HAProxy query", budget_us, callback, userdata,
+                         query_destroy);
         if (r < 0)
                 error_set(error, r, "HAProxy: cannot begin a query: %s", strerror(-r));
         else /* a little less than the Op's budget: the socket's own message says more */
-                r = haproxy_ask(haproxy, haproxy->view_command, budget_us - budget_us / 20, on_query_answer, query, &query->call, error);
+                r = haproxy_ask(haproxy, haproxy->view_command, budget_us - budget_us / 20, on_query_answer, query,
+                                &query->call, error);
         if (r < 0) {
                 op_cancel(&query->op);
                 return r;
@@ -221,7 +236,9 @@ static int haproxy_query(void *self, int64_t budget_us, OpCallback callback, voi
 /* What goes into a command must not be able to end it and begin another. */
 static int check_word(const char *key, const char *text, Error *error) {
         if (strpbrk(text, " \t\r\n;\\<#\""))
-                return error_set(error, -EINVAL, "traffic.haproxy.%s: \"%s\" has characters that HAProxy's commands can't carry", key, text);
+                return error_set(error, -EINVAL,
+                                 "traffic.haproxy.%s: \"%s\" has characters that HAProxy's commands can't carry", key,
+                                 text);
         return 0;
 }
 
@@ -229,7 +246,8 @@ static int check_settings(const Settings *settings, Error *error) {
         const char *backend = settings_string(settings, "backend");
         int r = check_word("backend", backend, error);
         if (r == 0 && (!backend[0] || strlen(backend) >= HAPROXY_NAME_MAX))
-                r = error_set(error, -EINVAL, "traffic.haproxy.backend: a name has 1 to %d characters", HAPROXY_NAME_MAX - 1);
+                r = error_set(error, -EINVAL, "traffic.haproxy.backend: a name has 1 to %d characters",
+                              HAPROXY_NAME_MAX - 1);
         if (r == 0)
                 r = check_word("gate_map", settings_string(settings, "gate_map"), error);
         for (const char *const *name = settings_list(settings, "servers"); r == 0 && *name; name++)
@@ -239,7 +257,8 @@ static int check_settings(const Settings *settings, Error *error) {
 
 static void haproxy_close(void *self) {
         Haproxy *haproxy = self;
-        haproxy_keep_stop(haproxy); /* a gate that is closed opens at its deadline: whoever takes over closes it again if it must */
+        haproxy_keep_stop(
+                haproxy); /* a gate that is closed opens at its deadline: whoever takes over closes it again if it must */
         haproxy_backend_free(&haproxy->before);
         free(haproxy->view_command);
         free(haproxy);
@@ -263,7 +282,8 @@ static int haproxy_open(const DriverContext *context, const Settings *settings, 
         };
         snprintf(haproxy->backend, sizeof haproxy->backend, "%s", settings_string(settings, "backend"));
         snprintf(haproxy->park_key, sizeof haproxy->park_key, "%s:park_max", haproxy->backend);
-        int length = haproxy->gate_map[0] ? asprintf(&haproxy->view_command, "show stat %s 6 -1;show map %s", haproxy->backend, haproxy->gate_map)
+        int length = haproxy->gate_map[0] ? asprintf(&haproxy->view_command, "show stat %s 6 -1;show map %s",
+                                                     haproxy->backend, haproxy->gate_map)
                                           : asprintf(&haproxy->view_command, "show stat %s 6 -1", haproxy->backend);
         if (length < 0) {
                 haproxy->view_command = NULL;

@@ -19,9 +19,11 @@ typedef struct Hook {
 } Hook;
 
 static const SettingSpec hook_settings[] = {
-        {"drain", SETTING_LIST, NULL, 0, 0, NULL, "the command that lets no new request through and waits until none is in flight"},
+        {"drain", SETTING_LIST, NULL, 0, 0, NULL,
+         "the command that lets no new request through and waits until none is in flight"},
         {"restore", SETTING_LIST, NULL, 0, 0, NULL, "the command that lets requests through again"},
-        {"status", SETTING_LIST, NULL, 0, 0, NULL, "the command that prints flowing, drained, or drained and the number in flight"},
+        {"status", SETTING_LIST, NULL, 0, 0, NULL,
+         "the command that prints flowing, drained, or drained and the number in flight"},
         {0},
 };
 
@@ -35,7 +37,9 @@ static int check_command(const char *key, const char *const *argv, Error *error)
         if (geteuid() != 0)
                 return 0;
         if (argv[0][0] != '/')
-                return error_set(error, -EINVAL, "traffic.hook.%s: \"%s\" must be an absolute path, because it runs as root", key, argv[0]);
+                return error_set(error, -EINVAL,
+                                 "traffic.hook.%s: \"%s\" must be an absolute path, because it runs as root", key,
+                                 argv[0]);
         for (unsigned i = 0; i < count; i++) {
                 struct stat file;
                 if (argv[i][0] != '/' || (i > 0 && (stat(argv[i], &file) < 0 || !S_ISREG(file.st_mode))))
@@ -82,11 +86,13 @@ static char *with_timeout(const char *argument, int64_t seconds) {
         char *text = NULL;
         if (!at)
                 return strdup(argument);
-        int length = asprintf(&text, "%.*s%" PRId64 "%s", (int)(at - argument), argument, seconds, at + strlen(PLACEHOLDER));
+        int length =
+                asprintf(&text, "%.*s%" PRId64 "%s", (int)(at - argument), argument, seconds, at + strlen(PLACEHOLDER));
         return length < 0 ? NULL : text;
 }
 
-static int run(const Hook *hook, const char *const *command, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error) {
+static int run(const Hook *hook, const char *const *command, int64_t budget_us, OpCallback callback, void *userdata,
+               Op **ret_op, Error *error) {
         char *argv[ARGUMENTS_MAX + 1] = {0};
         int64_t seconds = budget_us < USEC_PER_SEC ? 1 : budget_us / USEC_PER_SEC;
         int r = 0;
@@ -96,13 +102,15 @@ static int run(const Hook *hook, const char *const *command, int64_t budget_us, 
                         r = error_set(error, -ENOMEM, "%s: out of memory", command[0]);
         }
         if (r == 0)
-                r = process_run(hook->event, (const char *const *)argv, NULL, budget_us, callback, userdata, ret_op, error);
+                r = process_run(hook->event, (const char *const *)argv, NULL, budget_us, callback, userdata, ret_op,
+                                error);
         for (unsigned i = 0; i < ARGUMENTS_MAX && argv[i]; i++)
                 free(argv[i]);
         return r;
 }
 
-static int hook_drain(void *self, int64_t park_cut_us, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error) {
+static int hook_drain(void *self, int64_t park_cut_us, int64_t budget_us, OpCallback callback, void *userdata,
+                      Op **ret_op, Error *error) {
         (void)park_cut_us; /* how requests wait is the command's own affair */
         Hook *hook = self;
         return run(hook, hook->drain, budget_us, callback, userdata, ret_op, error);
@@ -137,7 +145,8 @@ static bool parse_status(const char *text, TrafficState *ret_state) {
         if (strcmp(text, "drained") == 0)
                 return true;
         int end = 0;
-        return sscanf(text, "drained %9" SCNd64 "%n", &ret_state->in_flight, &end) == 1 && text[end] == '\0' && ret_state->in_flight >= 0;
+        return sscanf(text, "drained %9" SCNd64 "%n", &ret_state->in_flight, &end) == 1 && text[end] == '\0' &&
+               ret_state->in_flight >= 0;
 }
 
 static void on_status(void *userdata, const OpResult *told) {
@@ -146,7 +155,8 @@ static void on_status(void *userdata, const OpResult *told) {
         query->command = NULL;
         if (told->status == OP_DONE && !parse_status(told->detail, &result.traffic)) {
                 result = (OpResult){.status = OP_FAILED};
-                error_set(&result.error, -EBADMSG, "%s: must print \"flowing\", \"drained\" or \"drained N\" as its last line, not \"%.80s\"",
+                error_set(&result.error, -EBADMSG,
+                          "%s: must print \"flowing\", \"drained\" or \"drained N\" as its last line, not \"%.80s\"",
                           query->hook->status[0], told->detail);
         }
         op_complete(&query->op, &result);
@@ -158,7 +168,8 @@ static int hook_query(void *self, int64_t budget_us, OpCallback callback, void *
         if (!query)
                 return error_set(error, -ENOMEM, "hook: out of memory");
         query->hook = hook;
-        int r = op_begin(&query->op, hook->event, "traffic status command", budget_us, callback, userdata, query_destroy);
+        int r = op_begin(&query->op, hook->event, "traffic status command", budget_us, callback, userdata,
+                         query_destroy);
         if (r < 0)
                 error_set(error, r, "%s: cannot begin: %s", hook->status[0], strerror(-r));
         else /* a little less than our own budget, so that it is the command's time-out that is told */

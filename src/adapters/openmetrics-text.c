@@ -8,8 +8,8 @@
 #include <string.h>
 
 #define PPM INT64_C(1000000)
-#define COUNT_MAX 9007199254740992.0  /* 2^53: beyond it a float can't count */
-#define DIFFERENCE_MAX (PPM * PPM)    /* of one sample; more isn't a count, and ranks must not overflow */
+#define COUNT_MAX 9007199254740992.0 /* 2^53: beyond it a float can't count */
+#define DIFFERENCE_MAX (PPM * PPM)   /* of one sample; more isn't a count, and ranks must not overflow */
 #define LABELS_MAX 32
 
 /* A piece of the line; not NUL-terminated. */
@@ -171,24 +171,28 @@ static bool add_bucket(OpenMetricsTotals *totals, int64_t limit_us, double count
                 return add_count(&totals->buckets[at].count, count);
         if (totals->bucket_count >= OPENMETRICS_BUCKETS_MAX)
                 return false;
-        memmove(&totals->buckets[at + 1], &totals->buckets[at], (totals->bucket_count - at) * sizeof totals->buckets[0]);
+        memmove(&totals->buckets[at + 1], &totals->buckets[at],
+                (totals->bucket_count - at) * sizeof totals->buckets[0]);
         totals->buckets[at] = (OpenMetricsBucket){limit_us, (int64_t)count};
         totals->bucket_count++;
         return true;
 }
 
-static bool take_series(const Series *series, const OpenMetricsQuery *query, OpenMetricsTotals *totals, bool *requests_seen) {
+static bool take_series(const Series *series, const OpenMetricsQuery *query, OpenMetricsTotals *totals,
+                        bool *requests_seen) {
         if (text_is(series->name, query->requests) && matches(series, query, false)) {
                 const char *kind = label_value(series, query->error.label);
                 *requests_seen = true;
                 if (!is_count(series->value) || !add_count(&totals->requests, series->value))
                         return false;
-                return !kind || strncmp(kind, query->error.value, strlen(query->error.value)) != 0 || add_count(&totals->errors, series->value);
+                return !kind || strncmp(kind, query->error.value, strlen(query->error.value)) != 0 ||
+                       add_count(&totals->errors, series->value);
         }
         if (is_bucket_of(series->name, query->latency) && matches(series, query, true)) {
                 const char *limit = label_value(series, "le");
                 int64_t limit_us;
-                return limit && parse_limit(limit, &limit_us) && is_count(series->value) && add_bucket(totals, limit_us, series->value);
+                return limit && parse_limit(limit, &limit_us) && is_count(series->value) &&
+                       add_bucket(totals, limit_us, series->value);
         }
         return true;
 }
@@ -202,7 +206,8 @@ static const char *shown(const char *line, char *buffer, size_t size) {
         return buffer;
 }
 
-static int check_totals(const OpenMetricsQuery *query, const OpenMetricsTotals *totals, bool requests_seen, Error *error) {
+static int check_totals(const OpenMetricsQuery *query, const OpenMetricsTotals *totals, bool requests_seen,
+                        Error *error) {
         if (!requests_seen)
                 return error_set(error, -ENOENT, "no %s in the answer", query->requests);
         if (!query->latency[0])
@@ -217,7 +222,8 @@ static int check_totals(const OpenMetricsQuery *query, const OpenMetricsTotals *
         return 0;
 }
 
-int openmetrics_parse(const char *text, bool whole, const OpenMetricsQuery *query, OpenMetricsTotals *ret_totals, Error *error) {
+int openmetrics_parse(const char *text, bool whole, const OpenMetricsQuery *query, OpenMetricsTotals *ret_totals,
+                      Error *error) {
         OpenMetricsTotals totals = {0};
         Series series;
         bool requests_seen = false, ended = false;
@@ -230,7 +236,8 @@ int openmetrics_parse(const char *text, bool whole, const OpenMetricsQuery *quer
                         ended = strncmp(line, "# EOF", strlen("# EOF")) == 0;
                 else if (line + blanks != end) {
                         if (!scan_series(line, &series))
-                                return error_set(error, -EBADMSG, "line %u isn't a metric: \"%s\"", number, shown(line, line_shown, sizeof line_shown));
+                                return error_set(error, -EBADMSG, "line %u isn't a metric: \"%s\"", number,
+                                                 shown(line, line_shown, sizeof line_shown));
                         if (!take_series(&series, query, &totals, &requests_seen))
                                 return error_set(error, -EBADMSG, "line %u isn't a possible count: \"%s\"", number,
                                                  shown(line, line_shown, sizeof line_shown));
@@ -259,8 +266,8 @@ static bool parse_selector(const char *text, OpenMetricsQuery *query) {
         Series series;
         const char *at = text;
         series.name = scan_name(&at, "_:");
-        if (!copy_text(query->requests, series.name.data, series.name.size) || !scan_labels(&at, &series) || *at != '\0' ||
-            series.label_count > OPENMETRICS_MATCHERS_MAX)
+        if (!copy_text(query->requests, series.name.data, series.name.size) || !scan_labels(&at, &series) ||
+            *at != '\0' || series.label_count > OPENMETRICS_MATCHERS_MAX)
                 return false;
         for (unsigned i = 0; i < series.label_count; i++) {
                 OpenMetricsMatcher *matcher = &query->matchers[query->matcher_count++];
@@ -274,7 +281,8 @@ static bool parse_selector(const char *text, OpenMetricsQuery *query) {
 static bool parse_error_match(const char *text, OpenMetricsMatcher *matcher) {
         const char *at = text;
         Text name = scan_name(&at, "_");
-        return *at == '=' && copy_text(matcher->label, name.data, name.size) && copy_text(matcher->value, at + 1, strlen(at + 1));
+        return *at == '=' && copy_text(matcher->label, name.data, name.size) &&
+               copy_text(matcher->value, at + 1, strlen(at + 1));
 }
 
 static bool parse_name(const char *text, char buffer[static OPENMETRICS_TEXT_MAX]) {
@@ -283,15 +291,22 @@ static bool parse_name(const char *text, char buffer[static OPENMETRICS_TEXT_MAX
         return *at == '\0' && copy_text(buffer, name.data, name.size);
 }
 
-int openmetrics_query_parse(const char *requests, const char *error_match, const char *latency, OpenMetricsQuery *ret_query, Error *error) {
+int openmetrics_query_parse(const char *requests, const char *error_match, const char *latency,
+                            OpenMetricsQuery *ret_query, Error *error) {
         OpenMetricsQuery query = {0};
         if (!parse_selector(requests, &query))
-                return error_set(error, -EINVAL, "requests: \"%s\" isn't a metric such as http_requests_total or http_requests_total{service=\"api\"}",
-                                 requests);
+                return error_set(
+                        error, -EINVAL,
+                        "requests: \"%s\" isn't a metric such as http_requests_total or http_requests_total{service=\"api\"}",
+                        requests);
         if (!parse_error_match(error_match, &query.error))
-                return error_set(error, -EINVAL, "error_match: \"%s\" isn't a label and the beginning of its value, such as code=5", error_match);
+                return error_set(error, -EINVAL,
+                                 "error_match: \"%s\" isn't a label and the beginning of its value, such as code=5",
+                                 error_match);
         if (latency[0] && !parse_name(latency, query.latency))
-                return error_set(error, -EINVAL, "latency: \"%s\" isn't a histogram's name such as http_request_duration_seconds", latency);
+                return error_set(error, -EINVAL,
+                                 "latency: \"%s\" isn't a histogram's name such as http_request_duration_seconds",
+                                 latency);
         *ret_query = query;
         return 0;
 }
@@ -311,7 +326,8 @@ static int explain(int r, Error *error) {
         return error_set(error, r, "the numbers contradict those of the last scrape");
 }
 
-int openmetrics_difference(const OpenMetricsTotals *before, const OpenMetricsTotals *after, OpenMetricsTotals *ret_difference, Error *error) {
+int openmetrics_difference(const OpenMetricsTotals *before, const OpenMetricsTotals *after,
+                           OpenMetricsTotals *ret_difference, Error *error) {
         OpenMetricsTotals difference = {.bucket_count = after->bucket_count};
         int r = subtract(before->requests, after->requests, &difference.requests);
         if (r == 0)

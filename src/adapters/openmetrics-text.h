@@ -28,7 +28,8 @@ typedef struct OpenMetricsQuery {
 } OpenMetricsQuery;
 
 /* `requests`: http_requests_total or http_requests_total{service="api",zone="a"}; `error_match`: code=5; `latency`: a name or "". */
-int openmetrics_query_parse(const char *requests, const char *error_match, const char *latency, OpenMetricsQuery *ret_query, Error *error);
+int openmetrics_query_parse(const char *requests, const char *error_match, const char *latency,
+                            OpenMetricsQuery *ret_query, Error *error);
 
 typedef struct OpenMetricsBucket {
         int64_t limit_us; /* OPENMETRICS_INFINITY for the last one */
@@ -43,11 +44,13 @@ typedef struct OpenMetricsTotals {
 
 /* `text` is NUL-terminated. `whole`: an "# EOF" must end it (OpenMetrics says so; 0.0.4 knows no end). -EBADMSG: nonsense;
  * -ENOENT: a metric we need isn't there. */
-int openmetrics_parse(const char *text, bool whole, const OpenMetricsQuery *query, OpenMetricsTotals *ret_totals, Error *error);
+int openmetrics_parse(const char *text, bool whole, const OpenMetricsQuery *query, OpenMetricsTotals *ret_totals,
+                      Error *error);
 
 /* What happened between two scrapes. -ERANGE: a counter went back, the service was restarted in between; -EBADMSG: the histogram's
  * buckets changed, or the numbers contradict each other. */
-int openmetrics_difference(const OpenMetricsTotals *before, const OpenMetricsTotals *after, OpenMetricsTotals *ret_difference, Error *error);
+int openmetrics_difference(const OpenMetricsTotals *before, const OpenMetricsTotals *after,
+                           OpenMetricsTotals *ret_difference, Error *error);
 
 /* Linear within the bucket, as histogram_quantile() does it; what lies beyond the last finite limit is told as that limit.
  * -1: no histogram, or nothing in it. */

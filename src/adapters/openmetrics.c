@@ -22,9 +22,12 @@ typedef struct Scraper {
 
 static const SettingSpec openmetrics_settings[] = {
         {"url", SETTING_URL, NULL, 0, 0, NULL, "where the service tells its metrics"},
-        {"requests", SETTING_STRING, "http_requests_total", 0, 0, NULL, "the counter of finished requests, labels allowed: name{service=\"api\"}"},
-        {"error_match", SETTING_STRING, "code=5", 0, 0, NULL, "its label, and how the label's value begins on an error"},
-        {"latency", SETTING_STRING, "http_request_duration_seconds", 0, 0, NULL, "the histogram of the response time, in seconds"},
+        {"requests", SETTING_STRING, "http_requests_total", 0, 0, NULL,
+         "the counter of finished requests, labels allowed: name{service=\"api\"}"},
+        {"error_match", SETTING_STRING, "code=5", 0, 0, NULL,
+         "its label, and how the label's value begins on an error"},
+        {"latency", SETTING_STRING, "http_request_duration_seconds", 0, 0, NULL,
+         "the histogram of the response time, in seconds"},
         {"timeout", SETTING_DURATION, "2s", 10 * USEC_PER_MSEC, 60 * USEC_PER_SEC, NULL, "for one scrape"},
         {0},
 };
@@ -39,7 +42,8 @@ static void scraper_close(void *self) {
         free(self);
 }
 
-static int scraper_open(const DriverContext *context, const Settings *settings, const Rules *rules, void **ret_self, Error *error) {
+static int scraper_open(const DriverContext *context, const Settings *settings, const Rules *rules, void **ret_self,
+                        Error *error) {
         (void)rules;
         Scraper *scraper = calloc(1, sizeof *scraper);
         if (!scraper)
@@ -88,7 +92,8 @@ static int read_answer(const Scraper *scraper, const HttpAnswer *answer, OpenMet
                 return error_set(error, -EPROTO, "%s: answered with status %d", scraper->url, answer->code);
         if (strlen(answer->body) != answer->size)
                 return error_set(error, -EBADMSG, "%s: binary data instead of metrics", scraper->url);
-        bool whole = strncmp(answer->content_type, "application/openmetrics-text", strlen("application/openmetrics-text")) == 0;
+        bool whole = strncmp(answer->content_type, "application/openmetrics-text",
+                             strlen("application/openmetrics-text")) == 0;
         int r = openmetrics_parse(answer->body, whole, &scraper->query, ret_totals, error);
         if (r < 0)
                 error_prefix(error, "%s", scraper->url);
@@ -161,9 +166,11 @@ static void on_answer(void *userdata, const HttpAnswer *answer) {
         op_complete(&scrape->op, &result);
 }
 
-static int scraper_collect(void *self, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error) {
+static int scraper_collect(void *self, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op,
+                           Error *error) {
         Scraper *scraper = self;
-        static const char *const headers[] = {"Accept: application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5", NULL};
+        static const char *const headers[] = {
+                "Accept: application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5", NULL};
         const HttpRequest request = {.url = scraper->url, .headers = headers, .answer_max = ANSWER_MAX, .reuse = true};
         Scrape *scrape = calloc(1, sizeof *scrape);
         if (!scrape)
@@ -171,11 +178,13 @@ static int scraper_collect(void *self, int64_t budget_us, OpCallback callback, v
         scrape->scraper = scraper;
         /* Less than the Op's budget: a source that hangs is a sample that wasn't measured, not an Op that failed. */
         int64_t most_us = budget_us - budget_us / 10;
-        int r = op_begin(&scrape->op, scraper->context.event, "metrics scrape", budget_us, callback, userdata, scrape_destroy);
+        int r = op_begin(&scrape->op, scraper->context.event, "metrics scrape", budget_us, callback, userdata,
+                         scrape_destroy);
         if (r < 0)
                 error_set(error, r, "%s: cannot begin a scrape: %s", scraper->url, strerror(-r));
         else
-                r = http_begin(scraper->context.http, &request, scraper->timeout_us < most_us ? scraper->timeout_us : most_us, on_answer, scrape,
+                r = http_begin(scraper->context.http, &request,
+                               scraper->timeout_us < most_us ? scraper->timeout_us : most_us, on_answer, scrape,
                                &scrape->call, error);
         if (r < 0) {
                 op_cancel(&scrape->op);

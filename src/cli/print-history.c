@@ -17,7 +17,7 @@ static void print_run_row(const Terminal *out, const json_t *run) {
         fputc(' ', out->file);
         terminal_text(out, TONE_PLAIN, versions, 18, true);
         fputc(' ', out->file);
-        terminal_text(out, good ? TONE_GOOD : strcmp(outcome, "open") == 0 ? TONE_DOUBT : TONE_BAD, outcome, 0, false);
+        terminal_text(out, good ? TONE_GOOD : strcmp(outcome, "open") == 0 ? TONE_DOUBT : TONE_BAD, run_outcome_words(run), 0, false);
         fprintf(out->file, "\n      ");
         terminal_say(out, TONE_FAINT, "%s%s%s%s%s%s%s", pick_text(run, "reason"), pick(run, "duration_ms") ? "; took " : "",
                      pick(run, "duration_ms") ? quantity_seconds(pick(run, "duration_ms"), took, sizeof took) : "", validation[0] ? "; validation " : "",

@@ -15,6 +15,10 @@ bool run_ended_json(const json_t *run) {
         return pick_is(run, "phase", "succeeded") || pick_is(run, "phase", "failed") || pick_is(run, "phase", "holding");
 }
 
+const char *run_outcome_words(const json_t *run) {
+        return pick_is(run, "outcome", "put_back") ? "put back" : pick_text(run, "outcome");
+}
+
 int run_exit_code(const json_t *run) {
         static const struct {
                 const char *outcome;
@@ -64,7 +68,7 @@ static void say_what_runs(const Terminal *out, const json_t *run) {
         if (serving[0] == '\0' && untouched)
                 serving = pick_text(run, "from");
         if (serving[0])
-                terminal_say(out, TONE_PLAIN, "%s %s.", serving, untouched ? "never stopped serving" : "is serving");
+                terminal_say(out, TONE_PLAIN, "%s %s.", serving, untouched ? "was not stopped" : "is serving");
         else
                 terminal_say(out, TONE_BAD, "No release is proven to serve.");
         fputc('\n', out->file);
@@ -114,10 +118,10 @@ void print_plan(const Terminal *out, const json_t *plan) {
                 fprintf(out->file, "at most %6g s  %s\n", (double)pick_int(step, "budget_ms", 0) / 1000,
                         pick_true(step, "critical") ? "critical" : "goes on when it fails");
         }
-        fprintf(out->file, "\nAt most %g s in all: a ceiling, not a schedule.\n", (double)pick_int(plan, "ceiling_ms", 0) / 1000);
+        fprintf(out->file, "\nAt most %g s in all, step 0 not counted: a ceiling, not a schedule.\n", (double)pick_int(plan, "ceiling_ms", 0) / 1000);
         const json_t *gate = pick(plan, "gate");
         fprintf(out->file, "%s\n",
-                json_is_true(gate)    ? "Requests are parked meanwhile: none is lost."
+                json_is_true(gate)    ? "Requests are parked meanwhile, not refused."
                 : json_is_false(gate) ? "Without a parking gate requests are refused while nothing serves."
                                       : "Whether requests can be parked meanwhile is not known.");
         if (state[0]) {

@@ -185,7 +185,7 @@ static void last_run_row(const Terminal *out, const json_t *status) {
         char ended[QUANTITY_MAX], took[QUANTITY_MAX];
         if (!run)
                 return;
-        row(out, "Last run", pick_text(run, "outcome"), "%" PRId64 ": %s %s %s -> %s", pick_int(run, "id", 0), pick_text(run, "mode"), pick_text(run, "kind"),
+        row(out, "Last run", run_outcome_words(run), "%" PRId64 ": %s %s %s -> %s", pick_int(run, "id", 0), pick_text(run, "mode"), pick_text(run, "kind"),
             pick_text(run, "from"), pick_text(run, "to"));
         fprintf(out->file, "  %-*s%-*s %s, in %s%s\n", LABEL_WIDTH, "", WORD_WIDTH, "", quantity_time(pick(run, "ended"), ended, sizeof ended),
                 quantity_seconds(pick(run, "duration_ms"), took, sizeof took), validation_words(run));
@@ -235,7 +235,7 @@ static bool is_not_ready(const json_t *status) {
         return json_is_false(pick(status, "target.ready"));
 }
 static bool is_unwell(const json_t *status) {
-        return !pick(status, "run") && (pick_is(status, "health.state", "unhealthy") || pick_is(status, "units.state", "failed"));
+        return !pick(status, "run") && pick(status, "target") && !is_held(status) && (pick_is(status, "health.state", "unhealthy") || pick_is(status, "units.state", "failed"));
 }
 static bool is_blind(const json_t *status) {
         return !pick_is(status, "metrics.source", "none") && json_is_false(pick(status, "metrics.connected"));

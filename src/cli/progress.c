@@ -142,7 +142,8 @@ static void end_line(Progress *progress) {
         progress->drawn++;
 }
 
-/* " ✓ 2 Drain traffic             0.026 s of 30 s  ━━━───────  3 in flight finished" */
+/* " ✓ 2 Drain traffic              0.026 s of 30 s   3 in flight finished"
+ * " ▸ 3 Stop current version        3.100 s of 10 s   ━━━───────" */
 static void draw_step(Progress *progress, const json_t *step) {
         const Terminal *terminal = &progress->terminal;
         char text[96], taken[QUANTITY_MAX] = "", budget[QUANTITY_MAX];
@@ -154,11 +155,15 @@ static void draw_step(Progress *progress, const json_t *step) {
                 seconds_text(taken_ms(step), taken, sizeof taken);
         snprintf(text, sizeof text, "%9s of %-5s ", taken, budget_text(step, budget, sizeof budget));
         terminal_text(terminal, taken_ms(step) < 0 ? TONE_FAINT : TONE_PLAIN, text, 0, false);
-        draw_bar(progress, step);
-        int left = terminal->columns - 1 - 1 - 1 - 28 - (int)strlen(text) - BAR_WIDTH - 2;
+        int left = terminal->columns - 1 - 1 - 1 - 28 - (int)strlen(text) - 1;
+        if (acting(step)) { /* of what is over, what it came to says more than a bar */
+                fputc(' ', terminal->file);
+                draw_bar(progress, step);
+                left -= BAR_WIDTH + 1;
+        }
         if (left > 3 && pick_text(step, "detail")[0]) {
-                fputs("  ", terminal->file);
-                terminal_text(terminal, failed(step) ? TONE_BAD : TONE_FAINT, pick_text(step, "detail"), left, false);
+                fputc(' ', terminal->file);
+                terminal_text(terminal, failed(step) ? TONE_BAD : TONE_FAINT, pick_text(step, "detail"), left - 1, false);
         }
         end_line(progress);
 }

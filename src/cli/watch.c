@@ -15,6 +15,7 @@
 #define ABSENT_PAUSE_US (250 * USEC_PER_MSEC)
 #define VALIDATION_SLACK_US (30 * USEC_PER_SEC) /* beyond the window, in which a sample is awaited */
 #define WINDOW_DEFAULT_US (120 * USEC_PER_SEC)
+#define NO_NEWS_MAX_US (10 * USEC_PER_SEC)      /* of the run; then it is asked about */
 #define EXIT_INTERRUPTED 130 /* 128 + SIGINT, as shells have it */
 
 static volatile sig_atomic_t interrupted;
@@ -26,6 +27,7 @@ typedef struct Watch {
         Progress progress;
         bool drawing;            /* until the run has ended */
         bool missed;             /* events: ask again */
+        int64_t news_mono;       /* the run was last told about */
         int64_t validation_deadline_mono; /* 0: not waiting for it */
 } Watch;
 
@@ -50,6 +52,7 @@ static void take_run(Watch *watch, const json_t *run) {
         json_t *copy = json_incref((json_t *)run);
         json_decref(watch->run);
         watch->run = copy;
+        watch->news_mono = clock_mono_us();
         if (watch->drawing)
                 progress_update(&watch->progress, watch->run);
 }
@@ -68,7 +71,8 @@ static bool on_tick(void *userdata) {
         Watch *watch = userdata;
         if (watch->drawing)
                 progress_tick(&watch->progress);
-        return !interrupted && !finished(watch);
+        bool quiet = clock_mono_us() - watch->news_mono >= NO_NEWS_MAX_US;
+        return !interrupted && !quiet && !finished(watch);
 }
 
 /* ---- while it doesn't ---- */
@@ -200,7 +204,7 @@ static int await_validation(Watch *watch) {
 }
 
 int command_watch(Command *command, json_t *run) {
-        Watch watch = {.command = command, .run = json_incref(run), .id = pick_int(run, "id", 0), .drawing = true};
+        Watch watch = {.command = command, .run = json_incref(run), .id = pick_int(run, "id", 0), .drawing = true, .news_mono = clock_mono_us()};
         struct sigaction action = {.sa_handler = on_interrupt};
         sigaction(SIGINT, &action, NULL);
         progress_init(&watch.progress, command->err.file);

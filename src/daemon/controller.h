@@ -82,6 +82,7 @@ typedef struct Controller {
                 int64_t since_mono, requests_before;
                 char expected[VERSION_MAX];
                 Op *op;
+                bool settled; /* the first moments, in which what was parked arrives, are over */
                 bool sampled;
                 Sample sample;
         } validating;

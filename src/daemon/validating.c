@@ -7,7 +7,9 @@
 
 #include <string.h>
 
-#define SETTLE_US (1 * USEC_PER_SEC) /* what was parked arrives all at once: the first moments after a switch are not how the service does */
+#define SETTLE_US                                                                                                      \
+        (1 *                                                                                                           \
+         USEC_PER_SEC) /* what was parked arrives all at once: the first moments after a switch are not how the service does */
 #define VALIDATE_AFTER_US (5 * USEC_PER_SEC)
 
 void validating_begin(Controller *controller, const Run *run) {

@@ -42,7 +42,8 @@ static void tell(json_t *answer) {
 
 static json_t *describe(const OpResult *result) {
         static const char *const statuses[] = {"done", "failed", "timed_out"};
-        return json_pack("{sssssI ss}", "status", statuses[result->status], "error", result->status == OP_DONE ? "" : error_text(&result->error), "number",
+        return json_pack("{sssssI ss}", "status", statuses[result->status], "error",
+                         result->status == OP_DONE ? "" : error_text(&result->error), "number",
                          (json_int_t)result->number, "detail", result->detail);
 }
 
@@ -57,9 +58,11 @@ static void on_query(void *userdata, const OpResult *result) {
         op = NULL;
         json_t *answer = describe(result);
         if (result->status == OP_DONE)
-                json_object_update_new(answer, json_pack("{sbsbsIsIss}", "drained", result->traffic.drained, "gated", result->traffic.gated, "in_flight",
-                                                         (json_int_t)result->traffic.in_flight, "parked", (json_int_t)result->traffic.parked, "detail",
-                                                         result->traffic.detail));
+                json_object_update_new(answer,
+                                       json_pack("{sbsbsIsIss}", "drained", result->traffic.drained, "gated",
+                                                 result->traffic.gated, "in_flight",
+                                                 (json_int_t)result->traffic.in_flight, "parked",
+                                                 (json_int_t)result->traffic.parked, "detail", result->traffic.detail));
         tell(answer);
 }
 
@@ -69,19 +72,23 @@ static void on_sample(void *userdata, const OpResult *result) {
         const Sample *s = &result->sample;
         json_t *answer = describe(result);
         if (result->status == OP_DONE)
-                json_object_update_new(answer, json_pack("{sb sI sI sI sI sI sI sI ss}", "measured", s->measured, "requests", (json_int_t)s->requests, "errors",
-                                                         (json_int_t)s->errors, "successes", (json_int_t)s->successes, "p50_us", (json_int_t)s->latency_p50_us,
-                                                         "p99_us", (json_int_t)s->latency_p99_us, "dropped", (json_int_t)s->dropped, "span_us",
-                                                         (json_int_t)(s->end_mono - s->start_mono), "note", s->note));
+                json_object_update_new(
+                        answer, json_pack("{sb sI sI sI sI sI sI sI ss}", "measured", s->measured, "requests",
+                                          (json_int_t)s->requests, "errors", (json_int_t)s->errors, "successes",
+                                          (json_int_t)s->successes, "p50_us", (json_int_t)s->latency_p50_us, "p99_us",
+                                          (json_int_t)s->latency_p99_us, "dropped", (json_int_t)s->dropped, "span_us",
+                                          (json_int_t)(s->end_mono - s->start_mono), "note", s->note));
         tell(answer);
 }
 
 static void tell_pulse(void) {
         MetricsPulse p;
         metrics->pulse(driver, &p);
-        tell(json_pack("{sb sI sI sb sb sI sI sI ss}", "connected", p.connected, "requests", (json_int_t)p.requests, "failures", (json_int_t)p.failures, "succeeded",
-                       p.last_success_mono != 0, "failing", p.first_failure_mono != 0, "failures_since_success", (json_int_t)p.failures_since_success, "parked",
-                       (json_int_t)p.parked, "parked_longest_us", (json_int_t)p.parked_longest_us, "detail", p.detail));
+        tell(json_pack("{sb sI sI sb sb sI sI sI ss}", "connected", p.connected, "requests", (json_int_t)p.requests,
+                       "failures", (json_int_t)p.failures, "succeeded", p.last_success_mono != 0, "failing",
+                       p.first_failure_mono != 0, "failures_since_success", (json_int_t)p.failures_since_success,
+                       "parked", (json_int_t)p.parked, "parked_longest_us", (json_int_t)p.parked_longest_us, "detail",
+                       p.detail));
 }
 
 static void act(const char *line) {
@@ -166,7 +173,8 @@ int main(int argc, char **argv) {
                 r = http_client_new(event, &http, &error);
         const DriverContext context = {.event = event, .http = http, .warn = warn};
         if (r >= 0)
-                r = traffic ? traffic->open(&context, settings, &driver, &error) : metrics->open(&context, settings, &rules, &driver, &error);
+                r = traffic ? traffic->open(&context, settings, &driver, &error)
+                            : metrics->open(&context, settings, &rules, &driver, &error);
         if (r < 0)
                 tell(json_pack("{ssss}", "status", "refused", "error", error_text(&error)));
         else

@@ -34,7 +34,10 @@ static void test_request(void **state) {
 static void test_parked_request(void **state) {
         (void)state;
         EdgeRecord r;
-        assert_int_equal(parse("novacron1 end=1 backend=web status=503 state=LR TR=6002 Tr=-1 Ta=6002 gate=refused key=app parked=6002", &r), EDGE_LINE_REQUEST);
+        assert_int_equal(
+                parse("novacron1 end=1 backend=web status=503 state=LR TR=6002 Tr=-1 Ta=6002 gate=refused key=app parked=6002",
+                      &r),
+                EDGE_LINE_REQUEST);
         assert_string_equal(r.backend, "web");
         assert_string_equal(r.gate_key, "app");
         assert_int_equal(r.gate, EDGE_GATE_REFUSED);
@@ -67,7 +70,8 @@ static void test_notices(void **state) {
         EdgeRecord r;
         assert_int_equal(parse("Server app/s1 is DOWN, reason: Layer4 connection problem", &r), EDGE_LINE_NOTICE);
         assert_int_equal(parse("backend app has no server available!", &r), EDGE_LINE_NOTICE);
-        assert_int_equal(parse("Lua function 'novacron_gate': aborting Lua processing on expired timeout.", &r), EDGE_LINE_NOTICE);
+        assert_int_equal(parse("Lua function 'novacron_gate': aborting Lua processing on expired timeout.", &r),
+                         EDGE_LINE_NOTICE);
 }
 
 static void test_nonsense(void **state) {
@@ -78,9 +82,9 @@ static void test_nonsense(void **state) {
                 "novacron1 ",
                 "novacron2 end=1 backend=app status=200 state=-- Tr=1 Ta=1",
                 "127.0.0.1:39710 [22/Nov/2026:16:07:11.970] web app/s1 0/0/0/1/1 200 69 - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"",
-                "novacron1 backend=app status=200 state=-- Tr=1 Ta=1",                        /* end missing */
-                "novacron1 end=1 backend=app status=200 state=-- Ta=1",                       /* Tr missing */
-                "novacron1 end=1 end=1 backend=app status=200 state=-- Tr=1 Ta=1",            /* twice */
+                "novacron1 backend=app status=200 state=-- Tr=1 Ta=1",             /* end missing */
+                "novacron1 end=1 backend=app status=200 state=-- Ta=1",            /* Tr missing */
+                "novacron1 end=1 end=1 backend=app status=200 state=-- Tr=1 Ta=1", /* twice */
                 "novacron1 end=-1 backend=app status=200 state=-- Tr=1 Ta=1",
                 "novacron1 end=1 backend=app status=-5 state=-- Tr=1 Ta=1",
                 "novacron1 end=1 backend=app status=2000 state=-- Tr=1 Ta=1",
@@ -106,7 +110,8 @@ static void test_nonsense(void **state) {
         char name[400];
         snprintf(name, sizeof name, "novacron1 end=1 backend=%0200d status=200 state=-- Tr=1 Ta=1", 1);
         assert_int_equal(parse(name, &r), EDGE_LINE_NONSENSE);
-        assert_int_equal(edge_log_parse("novacron1 end=1 backend=a\0b status=200 state=-- Tr=1 Ta=1", 56, &r), EDGE_LINE_NONSENSE);
+        assert_int_equal(edge_log_parse("novacron1 end=1 backend=a\0b status=200 state=-- Tr=1 Ta=1", 56, &r),
+                         EDGE_LINE_NONSENSE);
 }
 
 /* Whatever bytes are put into a good line, the parser says something and reads nothing behind the end (the sanitizer watches). */
@@ -210,16 +215,11 @@ static void test_broken_frames(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_request),
-                cmocka_unit_test(test_parked_request),
-                cmocka_unit_test(test_tolerated),
-                cmocka_unit_test(test_notices),
-                cmocka_unit_test(test_nonsense),
-                cmocka_unit_test(test_every_byte_everywhere),
-                cmocka_unit_test(test_octet_count),
-                cmocka_unit_test(test_newlines),
-                cmocka_unit_test(test_every_split),
-                cmocka_unit_test(test_broken_frames),
+                cmocka_unit_test(test_request),     cmocka_unit_test(test_parked_request),
+                cmocka_unit_test(test_tolerated),   cmocka_unit_test(test_notices),
+                cmocka_unit_test(test_nonsense),    cmocka_unit_test(test_every_byte_everywhere),
+                cmocka_unit_test(test_octet_count), cmocka_unit_test(test_newlines),
+                cmocka_unit_test(test_every_split), cmocka_unit_test(test_broken_frames),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,13 @@
 static EdgeTally tally;
 
 static EdgeRecord request(const char *state, int status, int64_t response_ms, int64_t active_ms) {
-        EdgeRecord r = {.end_ms = 1, .backend = "app", .status = status, .cause = state[0], .phase = state[1], .response_ms = response_ms, .active_ms = active_ms};
+        EdgeRecord r = {.end_ms = 1,
+                        .backend = "app",
+                        .status = status,
+                        .cause = state[0],
+                        .phase = state[1],
+                        .response_ms = response_ms,
+                        .active_ms = active_ms};
         return r;
 }
 
@@ -63,7 +69,8 @@ static void test_judgement(void **state) {
                 int64_t latency_ms;
                 EdgeOutcome outcome = edge_judge(&r, 1000, &latency_ms);
                 if (outcome != rows[i].outcome || latency_ms != rows[i].latency_ms)
-                        fail_msg("%s %d (%s): outcome %d, latency %ld", rows[i].state, rows[i].status, rows[i].why, outcome, (long)latency_ms);
+                        fail_msg("%s %d (%s): outcome %d, latency %ld", rows[i].state, rows[i].status, rows[i].why,
+                                 outcome, (long)latency_ms);
         }
 }
 
@@ -164,7 +171,8 @@ static void test_pulse(void **state) {
 }
 
 static void add_gated(EdgeGate gate, const char *key, const char *backend, int64_t parked_ms) {
-        EdgeRecord r = request(gate == EDGE_GATE_PASSED ? "--" : "LR", gate == EDGE_GATE_PASSED ? 200 : 503, gate == EDGE_GATE_PASSED ? 4 : -1, parked_ms + 4);
+        EdgeRecord r = request(gate == EDGE_GATE_PASSED ? "--" : "LR", gate == EDGE_GATE_PASSED ? 200 : 503,
+                               gate == EDGE_GATE_PASSED ? 4 : -1, parked_ms + 4);
         r.gate = gate;
         r.request_ms = r.parked_ms = parked_ms;
         strcpy(r.gate_key, key);
@@ -192,7 +200,9 @@ static void test_gate(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
         const struct CMUnitTest tests[] = {
-                TEST(test_judgement), TEST(test_parked_time_is_no_latency), TEST(test_sample), TEST(test_more_nonsense_than_sense), TEST(test_pulse), TEST(test_gate),
+                TEST(test_judgement), TEST(test_parked_time_is_no_latency),
+                TEST(test_sample),    TEST(test_more_nonsense_than_sense),
+                TEST(test_pulse),     TEST(test_gate),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

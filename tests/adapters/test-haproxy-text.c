@@ -9,7 +9,8 @@
 
 #include <cmocka.h>
 
-#define HEAD "# pxname,svname,qcur,qmax,scur,smax,slim,stot,bin,bout,dreq,dresp,ereq,econ,eresp,wretr,wredis,status,weight,act,bck,chkfail,chkdown,lastchg,downtime,qlimit,pid,iid,sid,throttle,lbtot,tracked,type,rate,rate_lim,rate_max,check_status,check_code,\n"
+#define HEAD                                                                                                           \
+        "# pxname,svname,qcur,qmax,scur,smax,slim,stot,bin,bout,dreq,dresp,ereq,econ,eresp,wretr,wredis,status,weight,act,bck,chkfail,chkdown,lastchg,downtime,qlimit,pid,iid,sid,throttle,lbtot,tracked,type,rate,rate_lim,rate_max,check_status,check_code,\n"
 #define S1 "app,s1,2,2,3,9,,4711,0,0,,0,,0,0,0,0,UP 1/2,1,1,0,0,0,1,0,,1,3,1,,0,,2,0,,0,L4OK,,0,\n"
 #define S2 "app,s2,0,0,0,0,,0,0,0,,0,,0,0,0,0,MAINT,1,1,0,,,1,,,1,3,2,,0,,2,0,,0,,,,\n"
 #define BACKEND "app,BACKEND,7,0,5,0,200,0,0,0,0,0,,0,0,0,0,UP,1,1,0,,0,1,0,,1,3,0,,0,,1,0,,0,,,,\n"
@@ -36,13 +37,18 @@ static void test_states(void **state) {
                 const char *text;
                 HaproxyServerState state;
         } rows[] = {
-                {"UP", HAPROXY_UP},     {"UP 1/3", HAPROXY_UP},        {"no check", HAPROXY_UP},            {"DOWN", HAPROXY_DOWN},     {"DOWN 1/2", HAPROXY_DOWN},
-                {"NOLB", HAPROXY_DOWN}, {"DRAIN 1/2", HAPROXY_DRAIN}, {"MAINT (via app/s2)", HAPROXY_MAINT}, {"MAINT", HAPROXY_MAINT},
+                {"UP", HAPROXY_UP},           {"UP 1/3", HAPROXY_UP},
+                {"no check", HAPROXY_UP},     {"DOWN", HAPROXY_DOWN},
+                {"DOWN 1/2", HAPROXY_DOWN},   {"NOLB", HAPROXY_DOWN},
+                {"DRAIN 1/2", HAPROXY_DRAIN}, {"MAINT (via app/s2)", HAPROXY_MAINT},
+                {"MAINT", HAPROXY_MAINT},
         };
         for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
                 char text[1024];
                 HaproxyBackend backend;
-                snprintf(text, sizeof text, HEAD "app,s1,0,0,0,0,,0,0,0,,0,,0,0,0,0,%s,1,1,0,0,0,1,0,,1,3,1,,0,,2,0,,0,L4OK,,0,\n\n", rows[i].text);
+                snprintf(text, sizeof text,
+                         HEAD "app,s1,0,0,0,0,,0,0,0,,0,,0,0,0,0,%s,1,1,0,0,0,1,0,,1,3,1,,0,,2,0,,0,L4OK,,0,\n\n",
+                         rows[i].text);
                 assert_int_equal(haproxy_backend_parse(text, &backend, NULL), 0);
                 assert_int_equal(backend.servers[0].state, rows[i].state);
                 haproxy_backend_free(&backend);
@@ -77,7 +83,8 @@ static void test_backend_nonsense(void **state) {
 static void test_map(void **state) {
         (void)state;
         int64_t value = -1;
-        const char *text = "0x55f1d4d24e30 app:park_max 15000\n0x55f1d4d24e31 app 1795363691560\n0x55f1d4d24e32 odd x\n\n";
+        const char *text =
+                "0x55f1d4d24e30 app:park_max 15000\n0x55f1d4d24e31 app 1795363691560\n0x55f1d4d24e32 odd x\n\n";
         assert_int_equal(haproxy_map_parse(text, "app", &value), HAPROXY_MAP_VALUE);
         assert_true(value == 1795363691560);
         assert_int_equal(haproxy_map_parse(text, "app:park_max", &value), HAPROXY_MAP_VALUE);
@@ -86,7 +93,8 @@ static void test_map(void **state) {
         assert_int_equal(value, 0);
         assert_int_equal(haproxy_map_parse(text, "ap", &value), HAPROXY_MAP_NO_KEY);
         assert_int_equal(haproxy_map_parse("\n", "app", &value), HAPROXY_MAP_NO_KEY);
-        assert_int_equal(haproxy_map_parse("Unknown map identifier. Please use #<id> or <file>.\n\n", "app", &value), HAPROXY_MAP_UNKNOWN);
+        assert_int_equal(haproxy_map_parse("Unknown map identifier. Please use #<id> or <file>.\n\n", "app", &value),
+                         HAPROXY_MAP_UNKNOWN);
         assert_int_equal(haproxy_map_parse("app", "app", &value), HAPROXY_MAP_NO_KEY);
 }
 

@@ -61,9 +61,10 @@ static void test_good(void **state) {
 
 static void test_matchers(void **state) {
         (void)state;
-        const char *text = "r_total{service=\"api\",code=\"200\"} 10\nr_total{service=\"api\",code=\"500\"} 1\nr_total{service=\"web\",code=\"500\"} 100\nr_total 7\n"
-                           "d_bucket{service=\"api\",le=\"1\"} 2\nd_bucket{service=\"api\",le=\"+Inf\"} 3\nd_bucket{service=\"web\",le=\"+Inf\"} 30\n"
-                           "d_bucket{service=\"a\\\"\\\\\\nb\",le=\"+Inf\"} 30\n";
+        const char *text =
+                "r_total{service=\"api\",code=\"200\"} 10\nr_total{service=\"api\",code=\"500\"} 1\nr_total{service=\"web\",code=\"500\"} 100\nr_total 7\n"
+                "d_bucket{service=\"api\",le=\"1\"} 2\nd_bucket{service=\"api\",le=\"+Inf\"} 3\nd_bucket{service=\"web\",le=\"+Inf\"} 30\n"
+                "d_bucket{service=\"a\\\"\\\\\\nb\",le=\"+Inf\"} 30\n";
         OpenMetricsQuery query = query_of("r_total{service=\"api\"}", "code=5", "d");
         OpenMetricsTotals totals;
         assert_int_equal(openmetrics_parse(text, false, &query, &totals, NULL), 0);
@@ -77,9 +78,10 @@ static void test_matchers(void **state) {
 
 static void test_series_of_one_histogram_are_summed(void **state) {
         (void)state;
-        OpenMetricsTotals totals = parse_good("http_requests_total 5\n"
-                                              "http_request_duration_seconds_bucket{p=\"a\",le=\"+Inf\"} 3\nhttp_request_duration_seconds_bucket{p=\"a\",le=\"0.1\"} 1\n"
-                                              "http_request_duration_seconds_bucket{p=\"b\",le=\"0.1\"} 2\nhttp_request_duration_seconds_bucket{p=\"b\",le=\"+Inf\"} 2\n");
+        OpenMetricsTotals totals = parse_good(
+                "http_requests_total 5\n"
+                "http_request_duration_seconds_bucket{p=\"a\",le=\"+Inf\"} 3\nhttp_request_duration_seconds_bucket{p=\"a\",le=\"0.1\"} 1\n"
+                "http_request_duration_seconds_bucket{p=\"b\",le=\"0.1\"} 2\nhttp_request_duration_seconds_bucket{p=\"b\",le=\"+Inf\"} 2\n");
         assert_int_equal(totals.bucket_count, 2);
         assert_int_equal(totals.buckets[0].count, 3);
         assert_int_equal(totals.buckets[1].count, 5);
@@ -109,7 +111,8 @@ static void test_nonsense(void **state) {
                 {GOOD "http_request_duration_seconds_bucket{le=\"x\"} 1\n", -EBADMSG, "isn't a possible count"},
                 {GOOD "http_request_duration_seconds_bucket{le=\"NaN\"} 1\n", -EBADMSG, "isn't a possible count"},
                 {GOOD "http_request_duration_seconds_bucket 1\n", -EBADMSG, "isn't a possible count"},
-                {GOOD "http_request_duration_seconds_bucket{le=\"0.2\"} 2\n", -EBADMSG, "a larger bucket has a smaller count"},
+                {GOOD "http_request_duration_seconds_bucket{le=\"0.2\"} 2\n", -EBADMSG,
+                 "a larger bucket has a smaller count"},
                 {"http_requests_total 3\n", -ENOENT, "no http_request_duration_seconds_bucket"},
                 {"http_requests_total 3\nhttp_request_duration_seconds_bucket{le=\"0.1\"} 3\n", -EBADMSG, "+Inf"},
                 {"http_request_duration_seconds_bucket{le=\"+Inf\"} 3\n", -ENOENT, "no http_requests_total"},
@@ -175,13 +178,15 @@ static void test_overflow(void **state) {
 static void test_query(void **state) {
         (void)state;
         static const char *const bad[][3] = {
-                {"", "code=5", "d"},        {"1r", "code=5", "d"},           {"r{", "code=5", "d"},   {"r{a=\"b\"} ", "code=5", "d"}, {"r{a=b}", "code=5", "d"},
-                {"r", "code", "d"},         {"r", "=5", "d"},                {"r", "code=", "d"},     {"r", "code=5", "d d"},         {"r x", "code=5", ""},
+                {"", "code=5", "d"},       {"1r", "code=5", "d"}, {"r{", "code=5", "d"}, {"r{a=\"b\"} ", "code=5", "d"},
+                {"r{a=b}", "code=5", "d"}, {"r", "code", "d"},    {"r", "=5", "d"},      {"r", "code=", "d"},
+                {"r", "code=5", "d d"},    {"r x", "code=5", ""},
         };
         for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
                 OpenMetricsQuery query;
                 Error error = {0};
-                if (openmetrics_query_parse(bad[i][0], bad[i][1], bad[i][2], &query, &error) != -EINVAL || !error.message[0])
+                if (openmetrics_query_parse(bad[i][0], bad[i][1], bad[i][2], &query, &error) != -EINVAL ||
+                    !error.message[0])
                         fail_msg("row %u", i);
         }
         OpenMetricsQuery query = query_of("r{a=\"b\",c=\"d\"}", "status_code=50", "");
@@ -192,13 +197,19 @@ static void test_query(void **state) {
 
 /* ---- two scrapes ---- */
 
-static OpenMetricsTotals totals_of(int64_t requests, int64_t errors, int64_t to_50ms, int64_t to_100ms, int64_t to_250ms, int64_t all) {
-        return (OpenMetricsTotals){requests, errors, 4, {{50000, to_50ms}, {100000, to_100ms}, {250000, to_250ms}, {OPENMETRICS_INFINITY, all}}};
+static OpenMetricsTotals totals_of(int64_t requests, int64_t errors, int64_t to_50ms, int64_t to_100ms,
+                                   int64_t to_250ms, int64_t all) {
+        return (OpenMetricsTotals){
+                requests,
+                errors,
+                4,
+                {{50000, to_50ms}, {100000, to_100ms}, {250000, to_250ms}, {OPENMETRICS_INFINITY, all}}};
 }
 
 static void test_difference(void **state) {
         (void)state;
-        OpenMetricsTotals before = totals_of(1000, 10, 500, 900, 1000, 1000), after = totals_of(1200, 60, 600, 1050, 1198, 1200), d;
+        OpenMetricsTotals before = totals_of(1000, 10, 500, 900, 1000, 1000),
+                          after = totals_of(1200, 60, 600, 1050, 1198, 1200), d;
         assert_int_equal(openmetrics_difference(&before, &after, &d, NULL), 0);
         assert_int_equal(d.requests, 200);
         assert_int_equal(d.errors, 50);
@@ -235,7 +246,8 @@ static void test_counters_that_go_back(void **state) {
 
 static void test_scrapes_that_contradict(void **state) {
         (void)state;
-        OpenMetricsTotals before = totals_of(1000, 10, 500, 900, 1000, 1000), after = totals_of(1001, 12, 500, 900, 1000, 1001), d;
+        OpenMetricsTotals before = totals_of(1000, 10, 500, 900, 1000, 1000),
+                          after = totals_of(1001, 12, 500, 900, 1000, 1001), d;
         assert_int_equal(openmetrics_difference(&before, &after, &d, NULL), -EBADMSG); /* two errors in one request */
         after = totals_of(1100, 10, 600, 950, 1050, 1100);
         after.buckets[0].limit_us = 60000;

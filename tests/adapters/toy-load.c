@@ -107,9 +107,11 @@ static Connection *take_place(void) {
                 return NULL;
         vacant->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         setsockopt(vacant->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-        struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        struct sockaddr_in to = {
+                .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         (void)!connect(vacant->fd, (struct sockaddr *)&to, sizeof to);
-        epoll_ctl(poller, EPOLL_CTL_ADD, vacant->fd, &(struct epoll_event){.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = vacant});
+        epoll_ctl(poller, EPOLL_CTL_ADD, vacant->fd,
+                  &(struct epoll_event){.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = vacant});
         return vacant;
 }
 
@@ -126,7 +128,9 @@ static void begin_request(void) {
         c->begun_us = now_us();
         c->sent = c->received = 0;
         const char *close_header = keep_alive ? "" : "Connection: close\r\n";
-        int n = c->write ? snprintf(c->request, sizeof c->request, "POST /write/%s%ld HTTP/1.1\r\nHost: t\r\n%sContent-Length: 5\r\n\r\nhello", prefix, id, close_header)
+        int n = c->write ? snprintf(c->request, sizeof c->request,
+                                    "POST /write/%s%ld HTTP/1.1\r\nHost: t\r\n%sContent-Length: 5\r\n\r\nhello", prefix,
+                                    id, close_header)
                          : snprintf(c->request, sizeof c->request, "GET / HTTP/1.1\r\nHost: t\r\n%s\r\n", close_header);
         c->request_size = (size_t)n;
         push(c);
@@ -181,7 +185,7 @@ int main(int argc, char **argv) {
                         break;
         }
         fclose(acknowledged);
-        printf("{\"sent\": %ld, \"ok\": %ld, \"failed\": %ld, \"reused\": %ld, \"longest_ms\": %lld, \"status_503\": %ld, \"status_502\": %ld}\n", sent, ok, failed,
-               reused, longest_us / 1000, statuses[503], statuses[502]);
+        printf("{\"sent\": %ld, \"ok\": %ld, \"failed\": %ld, \"reused\": %ld, \"longest_ms\": %lld, \"status_503\": %ld, \"status_502\": %ld}\n",
+               sent, ok, failed, reused, longest_us / 1000, statuses[503], statuses[502]);
         return 0;
 }

@@ -74,9 +74,12 @@ int main(int argc, char **argv) {
         sleep_ms(argc > 3 ? atol(argv[3]) : 0);
         ledger = open(argv[2], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1])), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        struct sockaddr_in address = {.sin_family = AF_INET,
+                                      .sin_port = htons((uint16_t)atoi(argv[1])),
+                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-        if (ledger < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 4096) < 0) {
+        if (ledger < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) < 0 ||
+            listen(listener, 4096) < 0) {
                 perror("toy-server");
                 return 1;
         }

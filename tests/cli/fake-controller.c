@@ -66,6 +66,9 @@ static int on_publish(sd_event_source *source, UNUSED uint64_t usec, UNUSED void
 static int begin_run(const char *name, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
         int r = answer(name, arguments, caller, ret_answer, problem);
         if (r == 0 && events) {
+                rewind(events);
+                json_decref(newest_run);
+                newest_run = NULL;
                 sd_event_source_set_time_relative(publisher, PAUSE_US);
                 sd_event_source_set_enabled(publisher, SD_EVENT_ONESHOT);
         }

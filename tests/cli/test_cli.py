@@ -38,7 +38,7 @@ def step(index, state="done", recovery=False, **changes):
     begun = state not in ("pending", "skipped")
     ended = begun and state != "acting"
     value = {"step": index, "key": KEYS[index], "title": TITLES[index], "budget_ms": BUDGETS[index] * 1000, "critical": index in (0, 2, 4, 5, 6),
-             "state": state, "attempt": 1 if begun else 0, "started": "2026-11-22T16:43:45.000Z" if begun else None,
+             "state": state, "attempt": 1 if begun else 0, "started": ("2026-11-22T16:43:45.000Z" if ended else "2099-01-01T00:00:00.000Z") if begun else None,  # no time has passed yet
              "ended": "2026-11-22T16:43:46.000Z" if ended else None, "duration_ms": TAKEN[index] if ended else None,
              "detail": DETAILS[index] if ended else ""}
     return {**value, **changes}

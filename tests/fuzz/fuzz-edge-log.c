@@ -9,8 +9,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check(const EdgeRecord *record) {
         int64_t latency_ms;
-        if (strlen(record->backend) == 0 || strlen(record->backend) >= EDGE_NAME_MAX || strlen(record->gate_key) >= EDGE_NAME_MAX || record->status < -1 ||
-            record->status > 999 || record->response_ms < -1 || record->response_ms > EDGE_MS_MAX || record->active_ms < 0 || record->parked_ms < 0)
+        if (strlen(record->backend) == 0 || strlen(record->backend) >= EDGE_NAME_MAX ||
+            strlen(record->gate_key) >= EDGE_NAME_MAX || record->status < -1 || record->status > 999 ||
+            record->response_ms < -1 || record->response_ms > EDGE_MS_MAX || record->active_ms < 0 ||
+            record->parked_ms < 0)
                 abort();
         edge_judge(record, 1000, &latency_ms);
         if (latency_ms < 0)
@@ -26,7 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 size_t line_size, used;
                 EdgeRecord record;
                 EdgeFrame frame = edge_frame_next(at, size, &line, &line_size, &used);
-                if (used > size || (frame == EDGE_FRAME_LINE && (used == 0 || line < at || line + line_size > at + used)))
+                if (used > size ||
+                    (frame == EDGE_FRAME_LINE && (used == 0 || line < at || line + line_size > at + used)))
                         abort();
                 if (frame != EDGE_FRAME_LINE)
                         break;

@@ -7,10 +7,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check(const OpenMetricsTotals *totals) {
-        if (totals->requests < 0 || totals->errors < 0 || totals->errors > totals->requests || totals->bucket_count > OPENMETRICS_BUCKETS_MAX)
+        if (totals->requests < 0 || totals->errors < 0 || totals->errors > totals->requests ||
+            totals->bucket_count > OPENMETRICS_BUCKETS_MAX)
                 abort();
         for (unsigned i = 1; i < totals->bucket_count; i++)
-                if (totals->buckets[i].limit_us <= totals->buckets[i - 1].limit_us || totals->buckets[i].count < totals->buckets[i - 1].count)
+                if (totals->buckets[i].limit_us <= totals->buckets[i - 1].limit_us ||
+                    totals->buckets[i].count < totals->buckets[i - 1].count)
                         abort();
         if (openmetrics_quantile_us(totals, 500000) > openmetrics_quantile_us(totals, 990000))
                 abort();

@@ -27,8 +27,8 @@ typedef enum Manner {
         FLOODS_HEAD, /* headers without end */
         REDIRECTS,
         NOT_FOUND,
-        CUTS,        /* closes in the middle of the body */
-        BABBLES,     /* not HTTP */
+        CUTS,    /* closes in the middle of the body */
+        BABBLES, /* not HTTP */
 } Manner;
 
 typedef struct Server {
@@ -87,7 +87,9 @@ static bool answer(Server *server, int fd) {
                 return false;
         case REDIRECTS: {
                 char text[128];
-                snprintf(text, sizeof text, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%d/elsewhere\r\nContent-Length: 0\r\n\r\n", server->port);
+                snprintf(text, sizeof text,
+                         "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%d/elsewhere\r\nContent-Length: 0\r\n\r\n",
+                         server->port);
                 say(fd, text);
                 return true;
         }
@@ -116,7 +118,8 @@ static void serve_connection(Server *server, int fd) {
                         return;
                 used += (size_t)n;
                 server->request[used] = '\0';
-                if (!strstr(server->request, "\r\n\r\n") || (strstr(server->request, "POST") && !strstr(server->request, "the body")))
+                if (!strstr(server->request, "\r\n\r\n") ||
+                    (strstr(server->request, "POST") && !strstr(server->request, "the body")))
                         continue;
                 server->requests++;
                 used = 0;
@@ -261,7 +264,8 @@ static void assert_timed_out(const Fixture *f, int64_t budget_us) {
         assert_int_equal(f->code, 0);
         assert_int_equal(f->error_code, -ETIMEDOUT);
         assert_true(f->elapsed_us >= budget_us);
-        assert_true(f->elapsed_us < budget_us + USEC_PER_SEC); /* a busy machine may be late; a client that waits may not end at all */
+        assert_true(f->elapsed_us <
+                    budget_us + USEC_PER_SEC); /* a busy machine may be late; a client that waits may not end at all */
 }
 
 static void test_hangs(void **state) {
@@ -318,7 +322,13 @@ static void test_post(void **state) {
         static const char *const headers[] = {"X-Test: yes", "Content-Type: application/json", NULL};
         server_start(&server, ANSWERS, NULL);
         char body[] = "the body";
-        ask(f, &(HttpRequest){.method = "POST", .url = url_of(&server), .headers = headers, .body = body, .body_size = strlen(body)}, USEC_PER_SEC);
+        ask(f,
+            &(HttpRequest){.method = "POST",
+                           .url = url_of(&server),
+                           .headers = headers,
+                           .body = body,
+                           .body_size = strlen(body)},
+            USEC_PER_SEC);
         server_stop(&server);
         assert_int_equal(f->code, 200);
         assert_int_equal(strncmp(server.request, "POST /health HTTP/1.1\r\n", 23), 0);
@@ -397,12 +407,16 @@ static void test_cancel(void **state) {
         Server server;
         Error error;
         server_start(&server, ANSWERS, NULL);
-        assert_int_equal(http_begin(f->client, &(HttpRequest){.url = url_of(&server)}, 50 * USEC_PER_MSEC, on_answer, f, &f->call, &error), 0);
+        assert_int_equal(http_begin(f->client, &(HttpRequest){.url = url_of(&server)}, 50 * USEC_PER_MSEC, on_answer, f,
+                                    &f->call, &error),
+                         0);
         f->call = http_cancel(f->call);
         for (int i = 0; i < 5; i++)
                 sd_event_run(f->event, 20 * USEC_PER_MSEC);
         assert_false(f->answered);
-        assert_int_equal(http_begin(f->client, &(HttpRequest){.url = url_of(&server)}, USEC_PER_SEC, on_answer, f, &f->call, &error), 0);
+        assert_int_equal(http_begin(f->client, &(HttpRequest){.url = url_of(&server)}, USEC_PER_SEC, on_answer, f,
+                                    &f->call, &error),
+                         0);
         f->client = http_client_free(f->client); /* with a call under way */
         server_stop(&server);
         assert_false(f->answered);
@@ -420,8 +434,12 @@ static void test_client_freed_in_callback(void **state) {
         Error error;
         HttpCall *other;
         server_start(&server, ANSWERS, NULL);
-        assert_int_equal(http_begin(f->client, &(HttpRequest){.url = url_of(&server)}, USEC_PER_SEC, on_answer_free, f, &f->call, &error), 0);
-        assert_int_equal(http_begin(f->client, &(HttpRequest){.url = "http://127.0.0.1:1/"}, USEC_PER_SEC, on_answer_free, f, &other, &error), 0);
+        assert_int_equal(http_begin(f->client, &(HttpRequest){.url = url_of(&server)}, USEC_PER_SEC, on_answer_free, f,
+                                    &f->call, &error),
+                         0);
+        assert_int_equal(http_begin(f->client, &(HttpRequest){.url = "http://127.0.0.1:1/"}, USEC_PER_SEC,
+                                    on_answer_free, f, &other, &error),
+                         0);
         while (!f->answered)
                 assert_true(sd_event_run(f->event, UINT64_MAX) >= 0);
         server_stop(&server);
@@ -430,7 +448,8 @@ static void test_client_freed_in_callback(void **state) {
 /* ---- a resolver that hangs ---- */
 
 /* Instead of the C library's: libcurl finds this one first. */
-int getaddrinfo(UNUSED const char *host, UNUSED const char *service, UNUSED const struct addrinfo *hints, UNUSED struct addrinfo **ret) {
+int getaddrinfo(UNUSED const char *host, UNUSED const char *service, UNUSED const struct addrinfo *hints,
+                UNUSED struct addrinfo **ret) {
         nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
         return EAI_AGAIN;
 }
@@ -447,13 +466,16 @@ static void test_name_lookup_does_not_block(void **state) {
         int64_t start_us = mono_us();
         ask(f, &(HttpRequest){.url = "http://slow.invalid/"}, 50 * USEC_PER_MSEC);
         assert_timed_out(f, 50 * USEC_PER_MSEC);
-        assert_int_equal(http_begin(f->client, &(HttpRequest){.url = "http://slow.invalid/"}, USEC_PER_SEC, on_answer, f, &f->call, &error), 0);
+        assert_int_equal(http_begin(f->client, &(HttpRequest){.url = "http://slow.invalid/"}, USEC_PER_SEC, on_answer,
+                                    f, &f->call, &error),
+                         0);
         for (int i = 0; i < 5; i++)
                 sd_event_run(f->event, 10 * USEC_PER_MSEC);
         f->call = http_cancel(f->call);
         f->client = http_client_free(f->client);
         assert_true(mono_us() - start_us < USEC_PER_SEC);
-        nanosleep(&(struct timespec){.tv_sec = 2, .tv_nsec = 200000000}, NULL); /* the lookups' threads end before the leak check looks */
+        nanosleep(&(struct timespec){.tv_sec = 2, .tv_nsec = 200000000},
+                  NULL); /* the lookups' threads end before the leak check looks */
 }
 
 int main(void) {

@@ -112,7 +112,8 @@ static void on_answer(void *userdata, const LineAnswer *answer) {
 
 static void ask(Fixture *f, int64_t budget_us) {
         Error error = {0};
-        assert_int_equal(line_begin(f->event, f->path, "show info", 4096, budget_us, on_answer, f, &f->call, &error), 0);
+        assert_int_equal(line_begin(f->event, f->path, "show info", 4096, budget_us, on_answer, f, &f->call, &error),
+                         0);
         assert_false(f->answered);
         while (!f->answered)
                 assert_true(sd_event_run(f->event, UINT64_MAX) >= 0);
@@ -186,7 +187,8 @@ static void test_full_backlog(void **state) {
         sd_event_source_set_enabled(f->accept_source, SD_EVENT_OFF);
         do
                 waiting[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        while (connect(waiting[count++], (struct sockaddr *)&address, sizeof address) == 0 && count < ARRAY_SIZE(waiting));
+        while (connect(waiting[count++], (struct sockaddr *)&address, sizeof address) == 0 &&
+               count < ARRAY_SIZE(waiting));
         assert_int_equal(errno, EAGAIN);
         ask(f, 60 * USEC_PER_MSEC);
         assert_int_equal(f->code, -ETIMEDOUT);
@@ -218,8 +220,11 @@ static void test_cancel(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                TEST(test_answer),         TEST(test_closed_without_answer), TEST(test_hangs),        TEST(test_drips),         TEST(test_floods),
-                TEST(test_missing_socket), TEST(test_nobody_listens),        TEST(test_full_backlog), TEST(test_path_too_long), TEST(test_cancel),
+                TEST(test_answer),         TEST(test_closed_without_answer),
+                TEST(test_hangs),          TEST(test_drips),
+                TEST(test_floods),         TEST(test_missing_socket),
+                TEST(test_nobody_listens), TEST(test_full_backlog),
+                TEST(test_path_too_long),  TEST(test_cancel),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
