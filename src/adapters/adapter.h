@@ -4,7 +4,8 @@
  * Every call that waits for the world is an Op (io/op.h): it has a budget, it calls back once, it can be cancelled. `begin`
  * functions return 0 and set *ret_op, or a negative errno with `error` filled (then no callback comes). All acts are
  * idempotent: doing one twice, or finding it done, is success. Adapters never log; what a person should know travels in
- * OpResult.detail, in Error, or by DriverContext.warn for what happens outside a call. */
+ * OpResult.detail, in Error, or by DriverContext.warn for what happens outside a call. The settings a driver was opened with
+ * outlive it. */
 #pragma once
 
 #include "base/error.h"

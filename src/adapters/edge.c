@@ -217,7 +217,7 @@ static void admit(Edge *edge, int fd_given) {
 
 static int on_accept(UNUSED sd_event_source *source, int listen_fd, UNUSED uint32_t events, void *userdata) {
         Edge *edge = userdata;
-        Address peer;
+        Address peer = {.room = {0}};
         socklen_t size = sizeof peer;
         AUTO_CLOSE int fd = accept4(listen_fd, &peer.any, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0)

@@ -56,7 +56,8 @@ static bool scan_quoted(const char **at, char *buffer, size_t size) {
                         c = *++(*at);
                         if (c != '\\' && c != '"' && c != 'n')
                                 return false;
-                        c = c == 'n' ? '\n' : c;
+                        if (c == 'n')
+                                c = '\n';
                 }
                 if (used + 1 < size)
                         buffer[used++] = c;

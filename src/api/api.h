@@ -69,30 +69,33 @@ typedef struct Problem {
 
 /* `arguments`: the request's JSON object, or its query parameters; never NULL. Returns 0 and a new reference in *ret_answer,
  * or -1 with `problem` filled. */
-typedef int ApiOperation(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem);
+typedef int ApiOperation(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer,
+                         Problem *problem);
 
 typedef struct ApiOps {
-        ApiOperation *status;    /* GET  /api/v3/status */
-        ApiOperation *version;   /* GET  /api/v3/version */
-        ApiOperation *plan;      /* GET  /api/v3/plan ?kind=rollback|deployment &mode= &to= */
-        ApiOperation *rollback;  /* POST /api/v3/rollback { mode "manual|emergency", reason, to?, expect_from? } -> run */
-        ApiOperation *deploy;    /* POST /api/v3/deploy { version, reason? } -> run */
-        ApiOperation *run_show;  /* GET  /api/v3/rollback (newest), /api/v3/rollback/{id} -> run */
+        ApiOperation *status;  /* GET  /api/v3/status */
+        ApiOperation *version; /* GET  /api/v3/version */
+        ApiOperation *plan;    /* GET  /api/v3/plan ?kind=rollback|deployment &mode= &to= */
+        ApiOperation
+                *rollback;    /* POST /api/v3/rollback { mode "manual|emergency", reason, to?, expect_from? } -> run */
+        ApiOperation *deploy; /* POST /api/v3/deploy { version, reason? } -> run */
+        ApiOperation *run_show;   /* GET  /api/v3/rollback (newest), /api/v3/rollback/{id} -> run */
         ApiOperation *run_cancel; /* POST /api/v3/rollback/{id}/cancel -> { cancelled true|false, detail, run } */
-        ApiOperation *history;   /* GET  /api/v3/history ?limit= */
-        ApiOperation *decisions; /* GET  /api/v3/decisions ?limit=, /api/v3/decisions/{id} */
-        ApiOperation *validate;  /* GET  /api/v3/validate */
-        ApiOperation *pause;     /* POST /api/v3/deployment/pause { why? } -> status.deployments */
-        ApiOperation *resume;    /* POST /api/v3/deployment/resume */
+        ApiOperation *history;    /* GET  /api/v3/history ?limit= */
+        ApiOperation *decisions;  /* GET  /api/v3/decisions ?limit=, /api/v3/decisions/{id} */
+        ApiOperation *validate;   /* GET  /api/v3/validate */
+        ApiOperation *pause;      /* POST /api/v3/deployment/pause { why? } -> status.deployments */
+        ApiOperation *resume;     /* POST /api/v3/deployment/resume */
         ApiOperation *deployment_status; /* GET /api/v3/deployment/status */
-        ApiOperation *adopt;     /* POST /api/v3/adopt -> { releases [ { version, state, files, detail } ] } */
+        ApiOperation *adopt;             /* POST /api/v3/adopt -> { releases [ { version, state, files, detail } ] } */
 } ApiOps;
 
 typedef struct ApiServer ApiServer;
 
 /* Serves on the Unix socket at `path`: everybody on the machine may connect and read, `group`'s members may act ((gid_t)-1:
  * none) besides root and our own user. A stale socket is replaced, a live one is an error that names its owner. */
-int api_server_new(sd_event *event, const char *path, gid_t group, const ApiOps *ops, void *self, ApiServer **ret_server, Error *error);
+int api_server_new(sd_event *event, const char *path, gid_t group, const ApiOps *ops, void *self,
+                   ApiServer **ret_server, Error *error);
 ApiServer *api_server_free(ApiServer *server); /* NULL allowed; returns NULL */
 
 /* Tells every open event stream (GET /api/v3/events, server-sent events): type "run", "sample", "decision", "alert", "status".

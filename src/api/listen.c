@@ -30,11 +30,14 @@ static int check_stale(const char *path, Error *error) {
         if (fd < 0)
                 return error_set(error, -errno, "cannot make a socket: %s", strerror(errno));
         if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0 && errno != EAGAIN)
-                return errno == ECONNREFUSED ? 0 : error_set(error, -errno, "cannot tell whether %s is served: %s", path, strerror(errno));
+                return errno == ECONNREFUSED ? 0
+                                             : error_set(error, -errno, "cannot tell whether %s is served: %s", path,
+                                                         strerror(errno));
         struct ucred owner = {0};
         socklen_t size = sizeof owner;
         (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &size);
-        return error_set(error, -EADDRINUSE, "%s is served already, by process %d (uid %u)", path, owner.pid, owner.uid);
+        return error_set(error, -EADDRINUSE, "%s is served already, by process %d (uid %u)", path, owner.pid,
+                         owner.uid);
 }
 
 /* Made under another name, given its mode, and then put in place. */
@@ -48,7 +51,8 @@ static int bind_at(int fd, const char *path, mode_t mode, struct stat *ret_stat,
         if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
                 return error_set(error, -errno, "cannot make the socket %s: %s%s", path, strerror(errno),
                                  errno == ENOENT ? "; make its directory, for this user" : "");
-        if (chmod(address.sun_path, mode) == 0 && listen(fd, 128) == 0 && rename(address.sun_path, path) == 0 && lstat(path, ret_stat) == 0)
+        if (chmod(address.sun_path, mode) == 0 && listen(fd, 128) == 0 && rename(address.sun_path, path) == 0 &&
+            lstat(path, ret_stat) == 0)
                 return 0;
         r = error_set(error, -errno, "cannot make the socket %s: %s", path, strerror(errno));
         (void)unlink(address.sun_path);

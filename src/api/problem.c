@@ -30,9 +30,10 @@ void problem_clear(Problem *problem) {
 }
 
 json_t *problem_document(const Problem *problem, const char *instance) {
-        json_t *document = json_pack("{s:s, s:o, s:i, s:o, s:o, s:i}", "type", "about:blank", "title", wire_text(problem->title),
-                                     "status", problem->status, "detail", wire_text(problem->detail), "instance", wire_text(instance),
-                                     "exit_code", problem->exit_code);
+        json_t *document =
+                json_pack("{s:s, s:o, s:i, s:o, s:o, s:i}", "type", "about:blank", "title", wire_text(problem->title),
+                          "status", problem->status, "detail", wire_text(problem->detail), "instance",
+                          wire_text(instance), "exit_code", problem->exit_code);
         if (document && problem->extra)
                 json_object_update_missing(document, problem->extra);
         return document;
@@ -44,7 +45,8 @@ int problem_parse(const json_t *document, Problem *ret_problem) {
         const char *detail = json_string_value(json_object_get(document, "detail"));
         if (!json_is_integer(status) || !title)
                 return -1;
-        problem_set(ret_problem, (int)json_integer_value(status), (int)json_integer_value(exit_code), title, "%s", detail ? detail : "");
+        problem_set(ret_problem, (int)json_integer_value(status), (int)json_integer_value(exit_code), title, "%s",
+                    detail ? detail : "");
         const char *key;
         json_t *value;
         json_object_foreach((json_t *)document, key, value)

@@ -5,7 +5,8 @@
 
 /* Fills `problem`; returns -1, so that `return problem_set(...)` reads well. `exit_code`: see base/exit-codes.h. What `extra`
  * holds is kept. */
-int problem_set(Problem *problem, int status, int exit_code, const char *title, const char *format, ...) PRINTF_LIKE(5, 6);
+int problem_set(Problem *problem, int status, int exit_code, const char *title, const char *format, ...)
+        PRINTF_LIKE(5, 6);
 
 /* Adds a member to the problem document; takes over `value`. */
 void problem_add(Problem *problem, const char *key, json_t *value);

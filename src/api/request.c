@@ -19,8 +19,8 @@ typedef struct Request {
 
 /* ---- sending ---- */
 
-static enum MHD_Result send_json(const ApiServer *server, struct MHD_Connection *connection, unsigned status, const char *type,
-                                 const json_t *document, const char *header, const char *value) {
+static enum MHD_Result send_json(const ApiServer *server, struct MHD_Connection *connection, unsigned status,
+                                 const char *type, const json_t *document, const char *header, const char *value) {
         char *text = wire_print(document);
         if (!text)
                 return MHD_NO; /* no memory for an answer: hang up */
@@ -42,24 +42,26 @@ static enum MHD_Result send_json(const ApiServer *server, struct MHD_Connection 
         return result;
 }
 
-static enum MHD_Result send_problem(const ApiServer *server, struct MHD_Connection *connection, const char *path, Problem *problem,
-                                    const char *header, const char *value) {
+static enum MHD_Result send_problem(const ApiServer *server, struct MHD_Connection *connection, const char *path,
+                                    Problem *problem, const char *header, const char *value) {
         json_t *document = problem_document(problem, path);
         problem_clear(problem);
         enum MHD_Result result = MHD_NO;
         if (document)
-                result = send_json(server, connection, (unsigned)problem->status, "application/problem+json", document, header, value);
+                result = send_json(server, connection, (unsigned)problem->status, "application/problem+json", document,
+                                   header, value);
         json_decref(document);
         return result;
 }
 
-static enum MHD_Result open_stream(const ApiServer *server, struct MHD_Connection *connection, Peer *peer, const char *path) {
+static enum MHD_Result open_stream(const ApiServer *server, struct MHD_Connection *connection, Peer *peer,
+                                   const char *path) {
         const char *last_id = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Last-Event-ID");
         struct MHD_Response *response = stream_open(server->hub, connection, last_id);
         if (!response) {
                 Problem problem = {0};
-                problem_set(&problem, 503, EXIT_TRY_LATER, "Too many event streams", "at most %d may be open; ask for the status instead",
-                            STREAM_READERS_MAX);
+                problem_set(&problem, 503, EXIT_TRY_LATER, "Too many event streams",
+                            "at most %d may be open; ask for the status instead", STREAM_READERS_MAX);
                 return send_problem(server, connection, path, &problem, "Retry-After", "5");
         }
         peer->deadline_mono = 0;
@@ -102,22 +104,27 @@ static enum MHD_Result on_query(void *userdata, UNUSED enum MHD_ValueKind kind, 
         Query *query = userdata;
         json_t *text = json_string(value ? value : "");
         if (json_object_get(query->arguments, key))
-                query->result = problem_set(query->problem, 400, EXIT_USAGE_ERROR, "Bad request", "'%.60s' is given twice", key);
+                query->result = problem_set(query->problem, 400, EXIT_USAGE_ERROR, "Bad request",
+                                            "'%.60s' is given twice", key);
         else if (!text || json_object_set(query->arguments, key, text) < 0)
-                query->result = problem_set(query->problem, 400, EXIT_USAGE_ERROR, "Bad request", "the query is not UTF-8");
+                query->result =
+                        problem_set(query->problem, 400, EXIT_USAGE_ERROR, "Bad request", "the query is not UTF-8");
         json_decref(text);
         return query->result == 0 ? MHD_YES : MHD_NO;
 }
 
 static bool is_json(const char *type) {
         size_t length = strlen("application/json");
-        return type && strncasecmp(type, "application/json", length) == 0 && (type[length] == '\0' || type[length] == ';' || type[length] == ' ');
+        return type && strncasecmp(type, "application/json", length) == 0 &&
+               (type[length] == '\0' || type[length] == ';' || type[length] == ' ');
 }
 
 /* No body at all is an empty object: `curl -X POST` alone must do (specification, steps 1, 7 and 8). */
-static int read_body(struct MHD_Connection *connection, const Request *request, json_t **ret_arguments, Problem *problem) {
+static int read_body(struct MHD_Connection *connection, const Request *request, json_t **ret_arguments,
+                     Problem *problem) {
         if (request->refused > 0)
-                return problem_set(problem, 413, EXIT_USAGE_ERROR, "Body too large", "a body may have %d KiB", BODY_MAX / 1024);
+                return problem_set(problem, 413, EXIT_USAGE_ERROR, "Body too large", "a body may have %d KiB",
+                                   BODY_MAX / 1024);
         if (request->out_of_memory)
                 return no_memory(problem);
         if (request->size == 0)
@@ -128,11 +135,12 @@ static int read_body(struct MHD_Connection *connection, const Request *request, 
         json_error_t error;
         json_t *body = json_loadb(request->body, request->size, JSON_REJECT_DUPLICATES, &error);
         if (!body)
-                return problem_set(problem, 400, EXIT_USAGE_ERROR, "Bad request", "the body is no JSON: line %d, column %d: %s", error.line,
-                                   error.column, error.text);
+                return problem_set(problem, 400, EXIT_USAGE_ERROR, "Bad request",
+                                   "the body is no JSON: line %d, column %d: %s", error.line, error.column, error.text);
         if (!json_is_object(body)) {
                 json_decref(body);
-                return problem_set(problem, 400, EXIT_USAGE_ERROR, "Bad request", "the body must be a JSON object: {\"name\": value}");
+                return problem_set(problem, 400, EXIT_USAGE_ERROR, "Bad request",
+                                   "the body must be a JSON object: {\"name\": value}");
         }
         json_decref(*ret_arguments);
         *ret_arguments = body;
@@ -148,7 +156,8 @@ static int read_arguments(struct MHD_Connection *connection, const Request *requ
         int r = query.result;
         bool posts = strcmp(route->method, "POST") == 0;
         if (r == 0 && posts && json_object_size(query.arguments) > 0)
-                r = problem_set(problem, 400, EXIT_USAGE_ERROR, "Bad request", "what %s needs goes into the body, not into the query", route->pattern);
+                r = problem_set(problem, 400, EXIT_USAGE_ERROR, "Bad request",
+                                "what %s needs goes into the body, not into the query", route->pattern);
         if (r == 0 && posts)
                 r = read_body(connection, request, &query.arguments, problem);
         if (r == 0)
@@ -168,21 +177,24 @@ static int read_arguments(struct MHD_Connection *connection, const Request *requ
 static int check_right(const Route *route, const Caller *caller, Problem *problem) {
         if (!route->acts || caller->may_act)
                 return 0;
-        return problem_set(problem, 403, EXIT_PERMISSION, "Not allowed",
-                           "you are %s and may only look; root and members of the configured group may act (a new member must log in again): use sudo",
-                           caller->name);
+        return problem_set(
+                problem, 403, EXIT_PERMISSION, "Not allowed",
+                "you are %s and may only look; root and members of the configured group may act (a new member must log in again): use sudo",
+                caller->name);
 }
 
-static int ask(const ApiServer *server, const Route *route, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+static int ask(const ApiServer *server, const Route *route, const json_t *arguments, const Caller *caller,
+               json_t **ret_answer, Problem *problem) {
         ApiOperation *operation;
         memcpy(&operation, (const char *)server->ops + route->operation, sizeof operation);
         if (!operation)
-                return problem_set(problem, 501, EXIT_INTERNAL, "Not implemented", "this server cannot %s %s", route->method, route->pattern);
+                return problem_set(problem, 501, EXIT_INTERNAL, "Not implemented", "this server cannot %s %s",
+                                   route->method, route->pattern);
         return operation(server->self, arguments, caller, ret_answer, problem);
 }
 
-static enum MHD_Result answer(ApiServer *server, struct MHD_Connection *connection, Peer *peer, const char *path, const char *method,
-                              const Request *request) {
+static enum MHD_Result answer(ApiServer *server, struct MHD_Connection *connection, Peer *peer, const char *path,
+                              const char *method, const Request *request) {
         Problem problem = {0};
         char allow[64];
         int64_t id;
@@ -225,7 +237,8 @@ enum MHD_Result request_handle(void *userdata, struct MHD_Connection *connection
         return answer(server, connection, info->socket_context, path, method, request);
 }
 
-void request_done(void *userdata, struct MHD_Connection *connection, void **request_slot, UNUSED enum MHD_RequestTerminationCode why) {
+void request_done(void *userdata, struct MHD_Connection *connection, void **request_slot,
+                  UNUSED enum MHD_RequestTerminationCode why) {
         ApiServer *server = userdata;
         Request *request = *request_slot;
         *request_slot = NULL;

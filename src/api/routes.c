@@ -9,9 +9,12 @@
 #include <stdint.h>
 #include <string.h>
 
-#define REASON_PARAM(required) {"reason", PARAM_TEXT, required, 1, 500, NULL, "why; kept with the run"}
-#define LIMIT_PARAM {"limit", PARAM_INTEGER, false, 1, 1000, NULL, "at most so many, the newest"}
-#define VERSION_PARAM(name, required, help) {name, PARAM_TEXT, required, 1, 63, NULL, help}
+#define REASON_PARAM(required)                                                                                         \
+        { "reason", PARAM_TEXT, required, 1, 500, NULL, "why; kept with the run" }
+#define LIMIT_PARAM                                                                                                    \
+        { "limit", PARAM_INTEGER, false, 1, 1000, NULL, "at most so many, the newest" }
+#define VERSION_PARAM(name, required, help)                                                                            \
+        { name, PARAM_TEXT, required, 1, 63, NULL, help }
 
 static const RouteParam no_params[] = {{0}};
 static const RouteParam limit_params[] = {LIMIT_PARAM, {0}};
@@ -28,29 +31,44 @@ static const RouteParam rollback_params[] = {
         VERSION_PARAM("expect_from", false, "refuse when another release is current by now"),
         {0},
 };
-static const RouteParam deploy_params[] = {VERSION_PARAM("version", true, "the release to make current"), REASON_PARAM(false), {0}};
-static const RouteParam pause_params[] = {{"why", PARAM_TEXT, false, 1, 500, NULL, "shown in the status while it lasts"}, {0}};
+static const RouteParam deploy_params[] = {
+        VERSION_PARAM("version", true, "the release to make current"), REASON_PARAM(false), {0}};
+static const RouteParam pause_params[] = {
+        {"why", PARAM_TEXT, false, 1, 500, NULL, "shown in the status while it lasts"}, {0}};
 
 #define OPERATION(name) offsetof(ApiOps, name)
 
 const Route routes[] = {
-        {"GET", "/api/v3/status", OPERATION(status), false, false, no_params, "status", "What runs, what would be done about it, and how ready that is"},
-        {"GET", "/api/v3/version", OPERATION(version), false, false, no_params, "version", "The release that is current"},
-        {"GET", "/api/v3/plan", OPERATION(plan), false, false, plan_params, "plan", "The steps a run would take now, and why it would be refused"},
+        {"GET", "/api/v3/status", OPERATION(status), false, false, no_params, "status",
+         "What runs, what would be done about it, and how ready that is"},
+        {"GET", "/api/v3/version", OPERATION(version), false, false, no_params, "version",
+         "The release that is current"},
+        {"GET", "/api/v3/plan", OPERATION(plan), false, false, plan_params, "plan",
+         "The steps a run would take now, and why it would be refused"},
         {"GET", "/api/v3/rollback", OPERATION(run_show), false, false, no_params, "run", "The newest run"},
         {"POST", "/api/v3/rollback", OPERATION(rollback), false, true, rollback_params, "run", "Begins a rollback"},
         {"GET", "/api/v3/rollback/{id}", OPERATION(run_show), false, false, no_params, "run", "One run"},
-        {"POST", "/api/v3/rollback/{id}/cancel", OPERATION(run_cancel), false, true, no_params, "cancel", "Cancels a run: undone before the old version is stopped, finished after it"},
+        {"POST", "/api/v3/rollback/{id}/cancel", OPERATION(run_cancel), false, true, no_params, "cancel",
+         "Cancels a run: undone before the old version is stopped, finished after it"},
         {"POST", "/api/v3/deploy", OPERATION(deploy), false, true, deploy_params, "run", "Begins a deployment"},
-        {"GET", "/api/v3/history", OPERATION(history), false, false, limit_params, "history", "Past runs and deployments"},
-        {"GET", "/api/v3/decisions", OPERATION(decisions), false, false, limit_params, "decisions", "What was decided, with the evidence"},
-        {"GET", "/api/v3/decisions/{id}", OPERATION(decisions), false, false, no_params, "decision", "One decision with its samples, so that it can be replayed"},
-        {"GET", "/api/v3/validate", OPERATION(validate), false, false, no_params, "validate", "Whether the last rollback helped"},
-        {"POST", "/api/v3/deployment/pause", OPERATION(pause), false, true, pause_params, "deployments", "Forbids deployments until they are resumed"},
-        {"POST", "/api/v3/deployment/resume", OPERATION(resume), false, true, no_params, "deployments", "Allows deployments again"},
-        {"GET", "/api/v3/deployment/status", OPERATION(deployment_status), false, false, no_params, "deployments", "Whether deployments are paused, by whom and why"},
-        {"POST", "/api/v3/adopt", OPERATION(adopt), false, true, no_params, "releases", "Takes in the releases found on this machine"},
-        {"GET", "/api/v3/events", 0, true, false, no_params, "events", "What happens, as server-sent events; continues after Last-Event-ID"},
+        {"GET", "/api/v3/history", OPERATION(history), false, false, limit_params, "history",
+         "Past runs and deployments"},
+        {"GET", "/api/v3/decisions", OPERATION(decisions), false, false, limit_params, "decisions",
+         "What was decided, with the evidence"},
+        {"GET", "/api/v3/decisions/{id}", OPERATION(decisions), false, false, no_params, "decision",
+         "One decision with its samples, so that it can be replayed"},
+        {"GET", "/api/v3/validate", OPERATION(validate), false, false, no_params, "validate",
+         "Whether the last rollback helped"},
+        {"POST", "/api/v3/deployment/pause", OPERATION(pause), false, true, pause_params, "deployments",
+         "Forbids deployments until they are resumed"},
+        {"POST", "/api/v3/deployment/resume", OPERATION(resume), false, true, no_params, "deployments",
+         "Allows deployments again"},
+        {"GET", "/api/v3/deployment/status", OPERATION(deployment_status), false, false, no_params, "deployments",
+         "Whether deployments are paused, by whom and why"},
+        {"POST", "/api/v3/adopt", OPERATION(adopt), false, true, no_params, "releases",
+         "Takes in the releases found on this machine"},
+        {"GET", "/api/v3/events", 0, true, false, no_params, "events",
+         "What happens, as server-sent events; continues after Last-Event-ID"},
         {0},
 };
 
@@ -83,10 +101,12 @@ static bool pattern_matches(const char *pattern, const char *path, int64_t *ret_
 
 static void allow_method(char *allow, size_t size, const char *method) {
         size_t used = strlen(allow);
-        snprintf(allow + used, size - used, "%s%s%s", used ? ", " : "", method, strcmp(method, "GET") == 0 ? ", HEAD" : "");
+        snprintf(allow + used, size - used, "%s%s%s", used ? ", " : "", method,
+                 strcmp(method, "GET") == 0 ? ", HEAD" : "");
 }
 
-const Route *route_find(const char *method, const char *path, int64_t *ret_id, char *ret_allow, size_t allow_size, Problem *problem) {
+const Route *route_find(const char *method, const char *path, int64_t *ret_id, char *ret_allow, size_t allow_size,
+                        Problem *problem) {
         const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
         ret_allow[0] = '\0';
         for (const Route *route = routes; route->method; route++) {
@@ -99,7 +119,8 @@ const Route *route_find(const char *method, const char *path, int64_t *ret_id, c
         if (ret_allow[0] != '\0')
                 problem_set(problem, 405, EXIT_USAGE_ERROR, "Method not allowed", "%.100s answers %s", path, ret_allow);
         else
-                problem_set(problem, 404, EXIT_USAGE_ERROR, "Not found", "there is nothing at %.200s; begin at /api/v3/status", path);
+                problem_set(problem, 404, EXIT_USAGE_ERROR, "Not found",
+                            "there is nothing at %.200s; begin at /api/v3/status", path);
         return NULL;
 }
 
@@ -168,8 +189,8 @@ static int unknown_param(const Route *route, const char *name, Problem *problem)
         const char *near = NULL;
         for (const RouteParam *param = route->params; param->name; param++)
                 near = nearer_word(name, near, param->name);
-        return problem_set(problem, 400, EXIT_USAGE_ERROR, "Bad request", "%s %s knows no '%.60s'%s%s%s", route->method, route->pattern, name,
-                           near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        return problem_set(problem, 400, EXIT_USAGE_ERROR, "Bad request", "%s %s knows no '%.60s'%s%s%s", route->method,
+                           route->pattern, name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 int route_check(const Route *route, json_t *arguments, Problem *problem) {

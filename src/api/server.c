@@ -75,10 +75,11 @@ static void turn_away(int fd) {
         static const char body[] = "{\"type\":\"about:blank\",\"title\":\"Too many connections\",\"status\":503,"
                                    "\"detail\":\"try again in a second\",\"exit_code\":75}\n";
         char answer[512];
-        int length = snprintf(answer, sizeof answer,
-                              "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\n"
-                              "Connection: close\r\nContent-Length: %zu\r\n\r\n%s",
-                              sizeof body - 1, body);
+        int length = snprintf(
+                answer, sizeof answer,
+                "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\n"
+                "Connection: close\r\nContent-Length: %zu\r\n\r\n%s",
+                sizeof body - 1, body);
         (void)send(fd, answer, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
         close(fd);
 }
@@ -96,15 +97,18 @@ static void welcome(ApiServer *server, int fd) {
                 turn_away(fd);
                 return;
         }
-        *peer = (Peer){.server = server, .caller = caller, .fd = fd, .deadline_mono = clock_mono_us() + REQUEST_TIMEOUT_US};
+        *peer = (Peer){
+                .server = server, .caller = caller, .fd = fd, .deadline_mono = clock_mono_us() + REQUEST_TIMEOUT_US};
         server->arriving = peer;
         const struct sockaddr_un address = {.sun_family = AF_UNIX};
-        (void)MHD_add_connection(server->daemon, fd, (const struct sockaddr *)&address, sizeof address); /* closes fd if it can't */
+        (void)MHD_add_connection(server->daemon, fd, (const struct sockaddr *)&address,
+                                 sizeof address); /* closes fd if it can't */
         if (server->arriving)
                 peer_free(TAKE_PTR(server->arriving));
 }
 
-static void on_connection(void *userdata, struct MHD_Connection *connection, void **socket_context, enum MHD_ConnectionNotificationCode code) {
+static void on_connection(void *userdata, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code) {
         (void)connection;
         ApiServer *server = userdata;
         if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
@@ -173,12 +177,15 @@ static int on_tick(sd_event_source *source, UNUSED uint64_t usec, void *userdata
 /* ---- beginning and end ---- */
 
 static int start_daemon(ApiServer *server, Error *error) {
-        server->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
-                                          request_handle, server, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-                                          MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        server->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL,
+                                          NULL, request_handle, server, MHD_OPTION_CONNECTION_LIMIT,
+                                          (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+                                          (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
                                           (size_t)(32 * 1024), MHD_OPTION_NOTIFY_COMPLETED, request_done, server,
                                           MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
-        return server->daemon ? 0 : error_set(error, -ENOMEM, "cannot start the HTTP server: no memory or no descriptors left");
+        return server->daemon
+                       ? 0
+                       : error_set(error, -ENOMEM, "cannot start the HTTP server: no memory or no descriptors left");
 }
 
 static int add_sources(ApiServer *server, Error *error) {
@@ -190,9 +197,11 @@ static int add_sources(ApiServer *server, Error *error) {
         if (r >= 0)
                 r = sd_event_add_time_relative(event, &server->timer_source, CLOCK_BOOTTIME, 0, 1000, on_timer, server);
         if (r >= 0)
-                r = sd_event_add_time_relative(event, &server->tick_source, CLOCK_BOOTTIME, TICK_US, TICK_US / 4, on_tick, server);
+                r = sd_event_add_time_relative(event, &server->tick_source, CLOCK_BOOTTIME, TICK_US, TICK_US / 4,
+                                               on_tick, server);
         if (r >= 0)
-                r = sd_event_add_time_relative(event, &server->retry_source, CLOCK_BOOTTIME, 0, 1000, on_retry_accept, server);
+                r = sd_event_add_time_relative(event, &server->retry_source, CLOCK_BOOTTIME, 0, 1000, on_retry_accept,
+                                               server);
         if (r >= 0)
                 r = sd_event_source_set_enabled(server->retry_source, SD_EVENT_OFF);
         if (r >= 0)
@@ -200,7 +209,8 @@ static int add_sources(ApiServer *server, Error *error) {
         return r < 0 ? error_set(error, r, "cannot watch the control socket: %s", strerror(-r)) : 0;
 }
 
-int api_server_new(sd_event *event, const char *path, gid_t group, const ApiOps *ops, void *self, ApiServer **ret_server, Error *error) {
+int api_server_new(sd_event *event, const char *path, gid_t group, const ApiOps *ops, void *self,
+                   ApiServer **ret_server, Error *error) {
         ApiServer *server = calloc(1, sizeof *server);
         if (!server || !(server->path = strdup(path))) {
                 free(server);

@@ -11,9 +11,9 @@ typedef struct Reader Reader;
 struct Reader {
         StreamHub *hub;
         struct MHD_Connection *connection;
-        uint64_t next;      /* id of the event it reads next */
-        size_t offset;      /* how much of that it has */
-        const char *aside;  /* something that isn't an event goes first: the rest of a comment or a reset */
+        uint64_t next;     /* id of the event it reads next */
+        size_t offset;     /* how much of that it has */
+        const char *aside; /* something that isn't an event goes first: the rest of a comment or a reset */
         bool suspended;
         bool heartbeat_due;
         Reader *next_reader, **link;
@@ -178,7 +178,8 @@ static void place_reader(Reader *reader, const char *last_id) {
         char *end;
         errno = 0;
         uint64_t seen = strtoull(last_id, &end, 10);
-        bool known = errno == 0 && *end == '\0' && last_id[0] >= '0' && last_id[0] <= '9' && seen + 1 >= hub->first && seen < hub->end;
+        bool known = errno == 0 && *end == '\0' && last_id[0] >= '0' && last_id[0] <= '9' && seen + 1 >= hub->first &&
+                     seen < hub->end;
         if (known)
                 reader->next = seen + 1;
         else
@@ -191,7 +192,8 @@ struct MHD_Response *stream_open(StreamHub *hub, struct MHD_Connection *connecti
                 return NULL;
         *reader = (Reader){.hub = hub, .connection = connection};
         place_reader(reader, last_id);
-        struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 * 1024, on_read, reader, on_reader_gone);
+        struct MHD_Response *response =
+                MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 * 1024, on_read, reader, on_reader_gone);
         if (!response) {
                 free(reader);
                 return NULL;

@@ -81,11 +81,11 @@ static CURL *prepare(Client *client, const char *path, const char *query, Error 
 /* ---- one question ---- */
 
 static ClientResult absent(const Client *client, CURLcode code, Error *error) {
-        error_set(error, -ECONNREFUSED, "no controller answers on %s: %s", client->socket,
-                  code == CURLE_OPERATION_TIMEDOUT  ? "it took the request, but said nothing for 2 s"
-                  : code == CURLE_COULDNT_CONNECT   ? "nobody listens there"
-                  : code == CURLE_GOT_NOTHING       ? "it hung up"
-                                                    : curl_easy_strerror(code));
+        error_set(error, -ECONNREFUSED, "No controller answers on %s: %s", client->socket,
+                  code == CURLE_OPERATION_TIMEDOUT ? "it took the request, but said nothing for 2 s"
+                  : code == CURLE_COULDNT_CONNECT  ? "nobody listens there"
+                  : code == CURLE_GOT_NOTHING      ? "it hung up"
+                                                   : curl_easy_strerror(code));
         return CLIENT_ABSENT;
 }
 
@@ -97,16 +97,18 @@ static ClientResult understand(const Buffer *buffer, long status, json_t **ret_a
                 return CLIENT_ANSWERED;
         }
         if (!answer || problem_parse(answer, problem) < 0)
-                problem_set(problem, (int)status, EXIT_INTERNAL, "Not understood",
-                            "the controller answered %ld with something this program can't read; are both of the same version?", status);
+                problem_set(
+                        problem, (int)status, EXIT_INTERNAL, "Not understood",
+                        "the controller answered %ld with something this program can't read; are both of the same version?",
+                        status);
         if (problem->exit_code == 0)
                 problem->exit_code = EXIT_INTERNAL;
         json_decref(answer);
         return CLIENT_REFUSED;
 }
 
-static ClientResult call_once(Client *client, const char *path, const char *query, const char *body, json_t **ret_answer, Problem *problem,
-                              Error *error) {
+static ClientResult call_once(Client *client, const char *path, const char *query, const char *body,
+                              json_t **ret_answer, Problem *problem, Error *error) {
         CURL *easy CLEANUP(cleanup_easy) = prepare(client, path, query, error);
         struct curl_slist *headers CLEANUP(cleanup_list) = NULL;
         Buffer buffer CLEANUP(cleanup_buffer) = {0};
@@ -128,8 +130,8 @@ static ClientResult call_once(Client *client, const char *path, const char *quer
         return understand(&buffer, status, ret_answer, problem);
 }
 
-ClientResult client_call(Client *client, const char *path, const char *query, const json_t *body, json_t **ret_answer, Problem *problem,
-                         Error *error) {
+ClientResult client_call(Client *client, const char *path, const char *query, const json_t *body, json_t **ret_answer,
+                         Problem *problem, Error *error) {
         AUTO_FREE char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
         if (body && !text) {
                 error_set(error, -ENOMEM, "no memory left to ask the controller");
@@ -138,7 +140,8 @@ ClientResult client_call(Client *client, const char *path, const char *query, co
         for (int tries = 1;; tries++) {
                 ClientResult result = call_once(client, path, query, text, ret_answer, problem, error);
                 /* too many connections: turned away before anything was read */
-                bool busy = result == CLIENT_REFUSED && problem->status == 503 && strcmp(problem->title, "Too many connections") == 0;
+                bool busy = result == CLIENT_REFUSED && problem->status == 503 &&
+                            strcmp(problem->title, "Too many connections") == 0;
                 if (!busy || tries == BUSY_TRIES)
                         return result;
                 problem_clear(problem);

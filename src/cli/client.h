@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 #define CLIENT_ANSWER_MAX (16 * 1024 * 1024)
-#define CLIENT_TIMEOUT_MS 2000   /* for an answer; longer means that the controller hangs */
-#define CLIENT_SILENCE_S 20      /* of an event stream; it has a heartbeat every 15 s */
+#define CLIENT_TIMEOUT_MS 2000 /* for an answer; longer means that the controller hangs */
+#define CLIENT_SILENCE_S 20    /* of an event stream; it has a heartbeat every 15 s */
 #define CLIENT_EVENT_ID_MAX 24
 
 typedef struct Client {
@@ -23,8 +23,8 @@ typedef enum ClientResult {
 } ClientResult;
 
 /* `body`: NULL for GET. `query`: "?limit=5" or "". */
-ClientResult client_call(Client *client, const char *path, const char *query, const json_t *body, json_t **ret_answer, Problem *problem,
-                         Error *error);
+ClientResult client_call(Client *client, const char *path, const char *query, const json_t *body, json_t **ret_answer,
+                         Problem *problem, Error *error);
 
 typedef struct ClientListener {
         /* false: enough, stop following. */

@@ -64,15 +64,15 @@ static int ask_alone(Command *command, const Question *question, const Error *wh
         Problem problem = {0};
         Progress progress;
         if (!command->config)
-                return command_error(command, EXIT_CONFIG, "%s; and the configuration can't be read: %s", error_text(why),
-                                     error_text(&command->config_error));
-        terminal_say(&command->err, TONE_DOUBT, "%s: going on without it.\n", error_text(why));
+                return command_error(command, EXIT_CONFIG, "%s; and the configuration can't be read: %s",
+                                     error_text(why), error_text(&command->config_error));
+        terminal_say(&command->err, TONE_DOUBT, "%s. Going on without it.\n", error_text(why));
         progress_init(&progress, command->err.file);
         if (acts)
                 refuse_to_die();
         json_t *none = json_object();
-        int r = breakglass_call(command->config, question->breakglass, question->arguments ? question->arguments : none, on_event, &progress,
-                                ret_answer, &problem);
+        int r = breakglass_call(command->config, question->breakglass, question->arguments ? question->arguments : none,
+                                on_event, &progress, ret_answer, &problem);
         json_decref(none);
         progress_end(&progress);
         return r < 0 ? command_refused(command, &problem) : 0;
@@ -85,7 +85,8 @@ int command_ask(Command *command, const Question *question, json_t **ret_answer,
         Error error = {0};
         if (ret_alone)
                 *ret_alone = false;
-        switch (client_call(&command->client, question->path, question->query, question->body, ret_answer, &problem, &error)) {
+        switch (client_call(&command->client, question->path, question->query, question->body, ret_answer, &problem,
+                            &error)) {
         case CLIENT_ANSWERED:
                 return 0;
         case CLIENT_REFUSED:
@@ -97,5 +98,6 @@ int command_ask(Command *command, const Question *question, json_t **ret_answer,
                 *ret_alone = true;
         if (question->breakglass)
                 return ask_alone(command, question, &error, ret_answer);
-        return command_error(command, EXIT_UNAVAILABLE, "%s. Start it: systemctl start novacron-auto-rollback", error_text(&error));
+        return command_error(command, EXIT_UNAVAILABLE, "%s. Start it: systemctl start novacron-auto-rollback",
+                             error_text(&error));
 }

@@ -31,9 +31,9 @@ typedef struct Command {
 /* One question to the controller. Without one the same is done in-process, if there is a way (daemon/breakglass.h). */
 typedef struct Question {
         const char *path;
-        const char *query;     /* "?limit=5" or "" */
-        const json_t *body;    /* NULL: GET */
-        const char *breakglass; /* the operation's name there; NULL: only a controller can do it */
+        const char *query;       /* "?limit=5" or "" */
+        const json_t *body;      /* NULL: GET */
+        const char *breakglass;  /* the operation's name there; NULL: only a controller can do it */
         const json_t *arguments; /* for it */
 } Question;
 

@@ -14,11 +14,16 @@
 enum { OPTION_JSON = 256, OPTION_NO_INPUT, OPTION_TO, OPTION_LIMIT, OPTION_REFERENCE };
 
 static const struct option long_options[] = {
-        {"config", required_argument, NULL, 'c'},     {"json", no_argument, NULL, OPTION_JSON},
-        {"dry-run", no_argument, NULL, 'n'},          {"yes", no_argument, NULL, 'y'},
-        {"no-input", no_argument, NULL, OPTION_NO_INPUT}, {"to", required_argument, NULL, OPTION_TO},
-        {"limit", required_argument, NULL, OPTION_LIMIT}, {"reference", no_argument, NULL, OPTION_REFERENCE},
-        {"help", no_argument, NULL, 'h'},             {"version", no_argument, NULL, 'V'},
+        {"config", required_argument, NULL, 'c'},
+        {"json", no_argument, NULL, OPTION_JSON},
+        {"dry-run", no_argument, NULL, 'n'},
+        {"yes", no_argument, NULL, 'y'},
+        {"no-input", no_argument, NULL, OPTION_NO_INPUT},
+        {"to", required_argument, NULL, OPTION_TO},
+        {"limit", required_argument, NULL, OPTION_LIMIT},
+        {"reference", no_argument, NULL, OPTION_REFERENCE},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
         {0},
 };
 
@@ -79,7 +84,8 @@ static int parse_options(int argc, char **argv, Options *options, Typed *typed) 
 static int unknown_verb(const Command *command, const char *name) {
         const char *near = verb_nearest(name);
         return near ? command_error(command, EXIT_USAGE_ERROR, "there is no verb '%s'; did you mean '%s'?", name, near)
-                    : command_error(command, EXIT_USAGE_ERROR, "there is no verb '%s'; " PROGRAM " --help lists them", name);
+                    : command_error(command, EXIT_USAGE_ERROR, "there is no verb '%s'; " PROGRAM " --help lists them",
+                                    name);
 }
 
 static const char *option_name(unsigned option) {
@@ -96,11 +102,15 @@ static int check_usage(const Command *command, const Typed *typed) {
         const Verb *verb = command->verb;
         for (unsigned option = 1; option <= ALLOW_REFERENCE; option <<= 1)
                 if (typed->options & option & ~verb->options)
-                        return command_error(command, EXIT_USAGE_ERROR, "'%s' has no option %s; see: " PROGRAM " %s --help", verb->name, option_name(option), verb->name);
+                        return command_error(command, EXIT_USAGE_ERROR,
+                                             "'%s' has no option %s; see: " PROGRAM " %s --help", verb->name,
+                                             option_name(option), verb->name);
         if (command->argc < verb->min_arguments)
-                return command_error(command, EXIT_USAGE_ERROR, "%s is missing; usage: " PROGRAM " %s %s", verb->arguments, verb->name, verb->arguments);
+                return command_error(command, EXIT_USAGE_ERROR, "%s is missing; usage: " PROGRAM " %s %s",
+                                     verb->arguments, verb->name, verb->arguments);
         if (command->argc > verb->max_arguments)
-                return command_error(command, EXIT_USAGE_ERROR, "'%s' is one word too many%s", command->argv[verb->max_arguments],
+                return command_error(command, EXIT_USAGE_ERROR, "'%s' is one word too many%s",
+                                     command->argv[verb->max_arguments],
                                      verb->max_arguments > 0 ? ": put the text in quotes" : "");
         return 0;
 }
@@ -119,9 +129,11 @@ static int read_config(Command *command) {
         }
         bool denied = r == -EACCES;
         if (command->verb->options & NEEDS_CONFIG || options->config_given)
-                return command_error(command, denied ? EXIT_PERMISSION : EXIT_CONFIG, "%s", error_text(&command->config_error));
+                return command_error(command, denied ? EXIT_PERMISSION : EXIT_CONFIG, "%s",
+                                     error_text(&command->config_error));
         if (!denied) /* who may not read it still may ask */
-                command_error(command, 0, "%s (going on with what the controller knows)", error_text(&command->config_error));
+                command_error(command, 0, "%s (going on with what the controller knows)",
+                              error_text(&command->config_error));
         return 0;
 }
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-const json_t *pick(const json_t *document, const char *path); /* NULL: not there, or null */
+const json_t *pick(const json_t *document, const char *path);    /* NULL: not there, or null */
 const char *pick_text(const json_t *document, const char *path); /* "" when not there or no text */
 bool pick_is(const json_t *document, const char *path, const char *text);
 bool pick_true(const json_t *document, const char *path);

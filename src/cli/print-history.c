@@ -10,18 +10,25 @@ static void print_run_row(const Terminal *out, const json_t *run) {
         char created[QUANTITY_MAX], took[QUANTITY_MAX], versions[160], what[64];
         const char *outcome = pick_text(run, "outcome"), *validation = pick_text(run, "validation");
         bool good = strcmp(outcome, "succeeded") == 0 && strcmp(validation, "failed") != 0;
-        snprintf(versions, sizeof versions, "%s -> %s", pick_text(run, "from")[0] ? pick_text(run, "from") : "nothing", pick_text(run, "to"));
+        snprintf(versions, sizeof versions, "%s -> %s", pick_text(run, "from")[0] ? pick_text(run, "from") : "nothing",
+                 pick_text(run, "to"));
         snprintf(what, sizeof what, "%s %s", pick_text(run, "mode"), pick_text(run, "kind"));
-        fprintf(out->file, "%4" PRId64 "  %s  ", pick_int(run, "id", 0), quantity_time(pick(run, "created"), created, sizeof created));
+        fprintf(out->file, "%4" PRId64 "  %s  ", pick_int(run, "id", 0),
+                quantity_time(pick(run, "created"), created, sizeof created));
         terminal_text(out, TONE_PLAIN, what, 19, true);
         fputc(' ', out->file);
         terminal_text(out, TONE_PLAIN, versions, 18, true);
         fputc(' ', out->file);
-        terminal_text(out, good ? TONE_GOOD : strcmp(outcome, "open") == 0 ? TONE_DOUBT : TONE_BAD, run_outcome_words(run), 0, false);
+        terminal_text(out,
+                      good                           ? TONE_GOOD
+                      : strcmp(outcome, "open") == 0 ? TONE_DOUBT
+                                                     : TONE_BAD,
+                      run_outcome_words(run), 0, false);
         fprintf(out->file, "\n      ");
-        terminal_say(out, TONE_FAINT, "%s%s%s%s%s%s%s", pick_text(run, "reason"), pick(run, "duration_ms") ? "; took " : "",
-                     pick(run, "duration_ms") ? quantity_seconds(pick(run, "duration_ms"), took, sizeof took) : "", validation[0] ? "; validation " : "",
-                     validation, pick_text(run, "failure")[0] ? "; " : "", pick_text(run, "failure"));
+        terminal_say(out, TONE_FAINT, "%s%s%s%s%s%s", pick_text(run, "reason"),
+                     pick(run, "duration_ms") ? "; took " : "",
+                     pick(run, "duration_ms") ? quantity_seconds(pick(run, "duration_ms"), took, sizeof took) : "",
+                     run_validation_words(run), pick_text(run, "failure")[0] ? "; " : "", pick_text(run, "failure"));
         fputc('\n', out->file);
 }
 
@@ -32,7 +39,8 @@ void print_history(const Terminal *out, const json_t *history) {
         if (json_array_size(runs) == 0)
                 fprintf(out->file, "There has been no run yet.\n");
         else
-                terminal_say(out, TONE_STRONG, "  ID  BEGUN                WHAT                FROM -> TO         OUTCOME\n");
+                terminal_say(out, TONE_STRONG,
+                             "  ID  BEGUN                WHAT                FROM -> TO         OUTCOME\n");
         json_array_foreach((json_t *)runs, index, item)
                 print_run_row(out, item);
         bool begun = false;
@@ -43,7 +51,9 @@ void print_history(const Terminal *out, const json_t *history) {
                         terminal_say(out, TONE_STRONG, "\nMade by others, and noticed\n");
                 begun = true;
                 fprintf(out->file, "      %s  ", quantity_time(pick(item, "at"), at, sizeof at));
-                terminal_say(out, TONE_PLAIN, "%s -> %s", pick_text(item, "previous")[0] ? pick_text(item, "previous") : "nothing", pick_text(item, "version"));
+                terminal_say(out, TONE_PLAIN, "%s -> %s",
+                             pick_text(item, "previous")[0] ? pick_text(item, "previous") : "nothing",
+                             pick_text(item, "version"));
                 fputc('\n', out->file);
         }
 }
@@ -60,7 +70,8 @@ void print_releases(const Terminal *out, const json_t *answer) {
                 int64_t files = pick_int(release, "files", -1);
                 if (files >= 0)
                         fprintf(out->file, " %" PRId64 " files", files);
-                terminal_say(out, TONE_FAINT, "%s%s", pick_text(release, "detail")[0] ? "  " : "", pick_text(release, "detail"));
+                terminal_say(out, TONE_FAINT, "%s%s", pick_text(release, "detail")[0] ? "  " : "",
+                             pick_text(release, "detail"));
                 fputc('\n', out->file);
         }
 }

@@ -12,11 +12,27 @@ void print_json(FILE *file, const json_t *answer) {
 }
 
 bool run_ended_json(const json_t *run) {
-        return pick_is(run, "phase", "succeeded") || pick_is(run, "phase", "failed") || pick_is(run, "phase", "holding");
+        return pick_is(run, "phase", "succeeded") || pick_is(run, "phase", "failed") ||
+               pick_is(run, "phase", "holding");
 }
 
 const char *run_outcome_words(const json_t *run) {
         return pick_is(run, "outcome", "put_back") ? "put back" : pick_text(run, "outcome");
+}
+
+const char *run_validation_words(const json_t *run) {
+        static const struct {
+                const char *verdict, *words;
+        } rows[] = {
+                {"passed", "; validated"},
+                {"failed", "; validation FAILED"},
+                {"not_verified", "; not verified"},
+                {"pending", "; validating"},
+        };
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+                if (pick_is(run, "validation", rows[i].verdict))
+                        return rows[i].words;
+        return "";
 }
 
 int run_exit_code(const json_t *run) {
@@ -24,7 +40,8 @@ int run_exit_code(const json_t *run) {
                 const char *outcome;
                 int code;
         } rows[] = {
-                {"refused", EXIT_REFUSED}, {"cancelled", EXIT_CANCELLED}, {"undone", EXIT_PUT_BACK}, {"put_back", EXIT_PUT_BACK}, {"held", EXIT_HELD},
+                {"refused", EXIT_REFUSED},   {"cancelled", EXIT_CANCELLED}, {"undone", EXIT_PUT_BACK},
+                {"put_back", EXIT_PUT_BACK}, {"held", EXIT_HELD},
         };
         for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
                 if (pick_is(run, "outcome", rows[i].outcome))
@@ -48,15 +65,20 @@ static void say_what_happened(const Terminal *out, const json_t *run) {
         else if (strcmp(outcome, "succeeded") == 0)
                 terminal_say(out, TONE_GOOD, "Deployed %s in %s.", to, took);
         else if (strcmp(outcome, "refused") == 0)
-                terminal_say(out, TONE_BAD, "The %s to %s was refused before anything was touched%s%s.", what, to, because, failure);
+                terminal_say(out, TONE_BAD, "The %s to %s was refused before anything was touched%s%s.", what, to,
+                             because, failure);
         else if (strcmp(outcome, "cancelled") == 0)
-                terminal_say(out, TONE_DOUBT, "The %s to %s was cancelled before %s was stopped.", what, to, from[0] ? from : "anything");
+                terminal_say(out, TONE_DOUBT, "The %s to %s was cancelled before %s was stopped.", what, to,
+                             from[0] ? from : "anything");
         else if (strcmp(outcome, "undone") == 0)
-                terminal_say(out, TONE_BAD, "The %s to %s failed before %s was stopped%s%s.", what, to, from[0] ? from : "anything", because, failure);
+                terminal_say(out, TONE_BAD, "The %s to %s failed before %s was stopped%s%s.", what, to,
+                             from[0] ? from : "anything", because, failure);
         else if (strcmp(outcome, "put_back") == 0)
-                terminal_say(out, TONE_BAD, "The %s to %s failed, and %s was put back%s%s.", what, to, from, because, failure);
+                terminal_say(out, TONE_BAD, "The %s to %s failed, and %s was put back%s%s.", what, to, from, because,
+                             failure);
         else if (strcmp(outcome, "held") == 0)
-                terminal_say(out, TONE_BAD, "HOLDING: the %s to %s can't go on safely%s%s.", what, to, because, failure);
+                terminal_say(out, TONE_BAD, "HOLDING: the %s to %s can't go on safely%s%s.", what, to, because,
+                             failure);
         else
                 terminal_say(out, TONE_DOUBT, "The %s to %s is under way (%s).", what, to, pick_text(run, "phase"));
         fputc('\n', out->file);
@@ -64,7 +86,8 @@ static void say_what_happened(const Terminal *out, const json_t *run) {
 
 static void say_what_runs(const Terminal *out, const json_t *run) {
         const char *serving = pick_text(run, "serving"), *outcome = pick_text(run, "outcome");
-        bool untouched = strcmp(outcome, "refused") == 0 || strcmp(outcome, "undone") == 0 || strcmp(outcome, "cancelled") == 0;
+        bool untouched =
+                strcmp(outcome, "refused") == 0 || strcmp(outcome, "undone") == 0 || strcmp(outcome, "cancelled") == 0;
         if (serving[0] == '\0' && untouched)
                 serving = pick_text(run, "from");
         if (serving[0])
@@ -90,7 +113,9 @@ static void say_what_was_lost(const Terminal *out, const json_t *run) {
 /* Non-critical steps that still don't hold, and what a person is to do. */
 static void say_what_next(const Terminal *out, const json_t *run) {
         if (pick_is(run, "outcome", "held")) {
-                terminal_say(out, TONE_BAD, "A person is needed. Look at: auto-rollback status, and the log. When the cause is mended:\n");
+                terminal_say(
+                        out, TONE_BAD,
+                        "A person is needed. Look at: auto-rollback status, and the log. When the cause is mended:\n");
                 fprintf(out->file, "  auto-rollback emergency \"%s\"\n", "recovery after a held rollback");
         } else if (pick_is(run, "outcome", "refused"))
                 fprintf(out->file, "Mend what is named, or choose another release with --to.\n");
@@ -109,23 +134,27 @@ void print_plan(const Terminal *out, const json_t *plan) {
         const json_t *steps = pick(plan, "steps"), *step;
         size_t index;
         if (pick_is(plan, "kind", "rollback"))
-                terminal_say(out, TONE_STRONG, "Rollback from %s to %s\n\n", from[0] ? from : "nothing", pick_text(plan, "to"));
+                terminal_say(out, TONE_STRONG, "Rollback from %s to %s\n\n", from[0] ? from : "nothing",
+                             pick_text(plan, "to"));
         else
-                terminal_say(out, TONE_STRONG, "Deployment of %s in place of %s\n\n", pick_text(plan, "to"), from[0] ? from : "nothing");
+                terminal_say(out, TONE_STRONG, "Deployment of %s in place of %s\n\n", pick_text(plan, "to"),
+                             from[0] ? from : "nothing");
         json_array_foreach((json_t *)steps, index, step) {
                 fprintf(out->file, "  %" PRId64 "  ", pick_int(step, "step", 0));
                 terminal_text(out, TONE_PLAIN, pick_text(step, "title"), 26, true);
                 fprintf(out->file, "at most %6g s  %s\n", (double)pick_int(step, "budget_ms", 0) / 1000,
                         pick_true(step, "critical") ? "critical" : "goes on when it fails");
         }
-        fprintf(out->file, "\nAt most %g s in all, step 0 not counted: a ceiling, not a schedule.\n", (double)pick_int(plan, "ceiling_ms", 0) / 1000);
+        fprintf(out->file, "\nAt most %g s in all, step 0 not counted: a ceiling, not a schedule.\n",
+                (double)pick_int(plan, "ceiling_ms", 0) / 1000);
         const json_t *gate = pick(plan, "gate");
         fprintf(out->file, "%s\n",
                 json_is_true(gate)    ? "Requests are parked meanwhile, not refused."
                 : json_is_false(gate) ? "Without a parking gate requests are refused while nothing serves."
                                       : "Whether requests can be parked meanwhile is not known.");
         if (state[0]) {
-                terminal_say(out, strcmp(state, "good") == 0 ? TONE_GOOD : TONE_DOUBT, "%s is %s.", pick_text(plan, "to"), state);
+                terminal_say(out, strcmp(state, "good") == 0 ? TONE_GOOD : TONE_DOUBT, "%s is %s.",
+                             pick_text(plan, "to"), state);
                 fputc('\n', out->file);
         }
         if (pick_text(plan, "target_warning")[0]) {

@@ -11,8 +11,10 @@
 #define WORD_WIDTH 9
 
 static Tone tone_of(const char *word) {
-        static const char *const good[] = {"active", "healthy", "flowing", "ready", "good", "watching", "passed", "succeeded"};
-        static const char *const bad[] = {"failed", "unhealthy", "not ready", "degraded", "HOLDING", "inactive", "drained"};
+        static const char *const good[] = {"active", "healthy",  "flowing", "ready",
+                                           "good",   "watching", "passed",  "succeeded"};
+        static const char *const bad[] = {"failed",  "unhealthy", "not ready", "degraded",
+                                          "HOLDING", "inactive",  "drained"};
         for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
                 if (strcmp(word, good[i]) == 0)
                         return TONE_GOOD;
@@ -23,7 +25,8 @@ static Tone tone_of(const char *word) {
 }
 
 /* "  Health       healthy    since ..." */
-static void row(const Terminal *out, const char *label, const char *word, const char *format, ...) __attribute__((format(printf, 4, 5)));
+static void row(const Terminal *out, const char *label, const char *word, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
 static void row(const Terminal *out, const char *label, const char *word, const char *format, ...) {
         char text[1024];
         va_list args;
@@ -51,9 +54,11 @@ static void headline_of_run(const Terminal *out, const json_t *run) {
         json_array_foreach((json_t *)steps, index, step)
                 if (!pick_is(step, "state", "pending"))
                         current = step;
-        terminal_say(out, TONE_DOUBT, "%s %s -> %s: step %" PRId64 " of %zu, %s.", pick_is(run, "kind", "rollback") ? "Rolling back" : "Deploying",
-                     pick_text(run, "from"), pick_text(run, "to"), pick_int(current, "step", 0), total > 0 ? total - 1 : 0,
-                     pick_is(run, "phase", "recovery") ? "the original is being put back" : pick_text(current, "title"));
+        terminal_say(out, TONE_DOUBT, "%s %s -> %s: step %" PRId64 " of %zu, %s.",
+                     pick_is(run, "kind", "rollback") ? "Rolling back" : "Deploying", pick_text(run, "from"),
+                     pick_text(run, "to"), pick_int(current, "step", 0), total > 0 ? total - 1 : 0,
+                     pick_is(run, "phase", "recovery") ? "the original is being put back"
+                                                       : pick_text(current, "title"));
 }
 
 static void headline(const Terminal *out, const json_t *status) {
@@ -64,7 +69,8 @@ static void headline(const Terminal *out, const json_t *status) {
         else if (pick_is(last, "phase", "holding"))
                 terminal_say(out, TONE_BAD, "HOLDING: a person is needed. %s", pick_text(last, "failure"));
         else if (version[0] == '\0')
-                terminal_say(out, TONE_BAD, "Which release is live is not known: %s", pick_text(status, "version_problem"));
+                terminal_say(out, TONE_BAD, "Which release is live is not known: %s",
+                             pick_text(status, "version_problem"));
         else if (strcmp(health, "unhealthy") == 0)
                 terminal_say(out, TONE_BAD, "%s is live, but UNHEALTHY.", version);
         else if (pick_is(status, "traffic.state", "drained"))
@@ -84,7 +90,8 @@ static void service_row(const Terminal *out, const json_t *status) {
         const json_t *list = pick(status, "units.names"), *name;
         size_t index;
         json_array_foreach((json_t *)list, index, name)
-                snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", index ? ", " : "", json_string_value(name));
+                snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", index ? ", " : "",
+                         json_string_value(name));
         row(out, "Service", pick_text(status, "units.state"), "%s", detail[0] ? detail : names);
 }
 
@@ -110,7 +117,8 @@ static void traffic_row(const Terminal *out, const json_t *status) {
                          json_is_true(gate) ? "parking gate" : "no parking gate: a switch refuses requests");
         if (pick_text(status, "traffic.by")[0])
                 snprintf(text + strlen(text), sizeof text - strlen(text), "; by %s", pick_text(status, "traffic.by"));
-        row(out, "Traffic", pick_text(status, "traffic.state"), "%s", text[0] ? text : pick_text(status, "traffic.detail"));
+        row(out, "Traffic", pick_text(status, "traffic.state"), "%s",
+            text[0] ? text : pick_text(status, "traffic.detail"));
 }
 
 static void metrics_row(const Terminal *out, const json_t *status) {
@@ -123,23 +131,31 @@ static void metrics_row(const Terminal *out, const json_t *status) {
                 return;
         }
         pick_number(sample, "age_s", &age);
-        row(out, "Metrics", pick_text(sample, "state"), "errors %s, p99 %s, success %s", quantity_percent(pick(sample, "error_rate_percent"), errors, sizeof errors),
-            quantity_ms(pick(sample, "latency_p99_ms"), p99, sizeof p99), quantity_percent(pick(sample, "success_rate_percent"), success, sizeof success));
-        fprintf(out->file, "  %-*s%-*s %" PRId64 " requests, measured %.0f s ago%s%s\n", LABEL_WIDTH, "", WORD_WIDTH, "", pick_int(sample, "requests", 0), age,
-                pick_text(sample, "note")[0] ? "; " : "", pick_text(sample, "note"));
+        row(out, "Metrics", pick_text(sample, "state"), "errors %s, p99 %s, success %s",
+            quantity_percent(pick(sample, "error_rate_percent"), errors, sizeof errors),
+            quantity_ms(pick(sample, "latency_p99_ms"), p99, sizeof p99),
+            quantity_percent(pick(sample, "success_rate_percent"), success, sizeof success));
+        fprintf(out->file, "  %-*s%-*s %" PRId64 " requests, measured %.0f s ago%s%s\n", LABEL_WIDTH, "", WORD_WIDTH,
+                "", pick_int(sample, "requests", 0), age, pick_text(sample, "note")[0] ? "; " : "",
+                pick_text(sample, "note"));
 }
 
 static void window_row(const Terminal *out, const json_t *status) {
         const json_t *window = pick(status, "window");
-        int64_t degraded = pick_int(window, "degraded", 0), needed = pick_int(window, "needed", 0), unknown = pick_int(window, "unknown", 0);
-        if (!window)
+        int64_t degraded = pick_int(window, "degraded", 0), needed = pick_int(window, "needed", 0),
+                unknown = pick_int(window, "unknown", 0);
+        if (!window || pick_is(status, "metrics.source", "none"))
                 return;
         char word[32], more[64] = "";
         snprintf(word, sizeof word, "%" PRId64 " of %" PRId64, degraded, pick_int(window, "expected", 0));
         if (unknown > 0)
                 snprintf(more, sizeof more, "; %" PRId64 " unknown", unknown);
         fprintf(out->file, "  %-*s", LABEL_WIDTH, "Window");
-        terminal_text(out, degraded == 0 ? TONE_GOOD : degraded >= needed ? TONE_BAD : TONE_DOUBT, word, WORD_WIDTH, true);
+        terminal_text(out,
+                      degraded == 0        ? TONE_GOOD
+                      : degraded >= needed ? TONE_BAD
+                                           : TONE_DOUBT,
+                      word, WORD_WIDTH, true);
         fprintf(out->file, " samples degraded, %" PRId64 " needed for a rollback%s\n", needed, more);
 }
 
@@ -150,9 +166,11 @@ static void deployment_row(const Terminal *out, const json_t *status) {
                 return;
         bool armed = pick_true(deployment, "armed");
         if (armed && pick(deployment, "armed_until"))
-                snprintf(until, sizeof until, "until %s; ", quantity_time(pick(deployment, "armed_until"), time, sizeof time));
+                snprintf(until, sizeof until, "until %s; ",
+                         quantity_time(pick(deployment, "armed_until"), time, sizeof time));
         row(out, "Release", pick_text(deployment, "state"), "%s, %s %s", pick_text(deployment, "version"),
-            pick_true(deployment, "observed") ? "found in place" : "deployed", quantity_time(pick(deployment, "at"), at, sizeof at));
+            pick_true(deployment, "observed") ? "found in place" : "deployed",
+            quantity_time(pick(deployment, "at"), at, sizeof at));
         row(out, "Automatic", armed ? "armed" : "not armed", "%s%" PRId64 " of %" PRId64 " rollbacks used today", until,
             pick_int(status, "rollbacks_today", 0), pick_int(status, "rollbacks_per_day", 0));
 }
@@ -160,24 +178,16 @@ static void deployment_row(const Terminal *out, const json_t *status) {
 static void target_row(const Terminal *out, const json_t *status) {
         const json_t *target = pick(status, "target"), *ready = pick(target, "ready");
         if (!target) {
-                row(out, "Roll back to", "nothing", "there is no earlier release");
+                row(out, "Roll back to", "nothing", "no earlier release is fit for it");
                 return;
         }
-        row(out, "Roll back to", json_is_true(ready) ? "ready" : json_is_false(ready) ? "not ready" : "unknown", "%s (%s)%s%s", pick_text(target, "version"),
-            pick_text(target, "state"), !json_is_true(ready) && pick_text(target, "detail")[0] ? ": " : "",
+        row(out, "Roll back to",
+            json_is_true(ready)    ? "ready"
+            : json_is_false(ready) ? "not ready"
+                                   : "unknown",
+            "%s (%s)%s%s", pick_text(target, "version"), pick_text(target, "state"),
+            !json_is_true(ready) && pick_text(target, "detail")[0] ? ": " : "",
             json_is_true(ready) ? "" : pick_text(target, "detail"));
-}
-
-static const char *validation_words(const json_t *run) {
-        static const struct {
-                const char *verdict, *words;
-        } rows[] = {
-                {"passed", "; validated"}, {"failed", "; validation FAILED"}, {"not_verified", "; not verified"}, {"pending", "; validating"},
-        };
-        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-                if (pick_is(run, "validation", rows[i].verdict))
-                        return rows[i].words;
-        return "";
 }
 
 static void last_run_row(const Terminal *out, const json_t *status) {
@@ -185,10 +195,11 @@ static void last_run_row(const Terminal *out, const json_t *status) {
         char ended[QUANTITY_MAX], took[QUANTITY_MAX];
         if (!run)
                 return;
-        row(out, "Last run", run_outcome_words(run), "%" PRId64 ": %s %s %s -> %s", pick_int(run, "id", 0), pick_text(run, "mode"), pick_text(run, "kind"),
-            pick_text(run, "from"), pick_text(run, "to"));
-        fprintf(out->file, "  %-*s%-*s %s, in %s%s\n", LABEL_WIDTH, "", WORD_WIDTH, "", quantity_time(pick(run, "ended"), ended, sizeof ended),
-                quantity_seconds(pick(run, "duration_ms"), took, sizeof took), validation_words(run));
+        row(out, "Last run", run_outcome_words(run), "%" PRId64 ": %s %s %s -> %s", pick_int(run, "id", 0),
+            pick_text(run, "mode"), pick_text(run, "kind"), pick_text(run, "from"), pick_text(run, "to"));
+        fprintf(out->file, "  %-*s%-*s %s, in %s%s\n", LABEL_WIDTH, "", WORD_WIDTH, "",
+                quantity_time(pick(run, "ended"), ended, sizeof ended),
+                quantity_seconds(pick(run, "duration_ms"), took, sizeof took), run_validation_words(run));
         fprintf(out->file, "  %-*s%-*s ", LABEL_WIDTH, "", WORD_WIDTH, "");
         terminal_say(out, TONE_PLAIN, "reason: %s", pick_text(run, "reason"));
         fputc('\n', out->file);
@@ -200,8 +211,8 @@ static void controller_row(const Terminal *out, const json_t *status) {
         if (pick_is(status, "controller.state", "breakglass"))
                 row(out, "Controller", "absent", "none answers; this was found out without it");
         else
-                row(out, "Controller", pick_text(status, "controller.state"), "pid %" PRId64 ", since %s, version %s", pick_int(status, "controller.pid", 0), since,
-                    pick_text(status, "controller.version"));
+                row(out, "Controller", pick_text(status, "controller.state"), "pid %" PRId64 ", since %s, version %s",
+                    pick_int(status, "controller.pid", 0), since, pick_text(status, "controller.version"));
 }
 
 /* ---- what is off ---- */
@@ -235,7 +246,8 @@ static bool is_not_ready(const json_t *status) {
         return json_is_false(pick(status, "target.ready"));
 }
 static bool is_unwell(const json_t *status) {
-        return !pick(status, "run") && pick(status, "target") && !is_held(status) && (pick_is(status, "health.state", "unhealthy") || pick_is(status, "units.state", "failed"));
+        return !pick(status, "run") && pick(status, "target") && !is_held(status) &&
+               (pick_is(status, "health.state", "unhealthy") || pick_is(status, "units.state", "failed"));
 }
 static bool is_blind(const json_t *status) {
         return !pick_is(status, "metrics.source", "none") && json_is_false(pick(status, "metrics.connected"));
@@ -253,7 +265,8 @@ static const struct {
         {is_unwell, "The service is not well. To go back at once: auto-rollback emergency \"REASON\""},
         {is_drained, "Traffic is drained and no run is under way: restore it in the balancer, or begin a run."},
         {is_paused, "Deployments are paused. To allow them: auto-rollback resume"},
-        {has_no_target, "There is nothing to roll back to. Releases on this machine are taken in by: auto-rollback adopt"},
+        {has_no_target,
+         "No earlier release is fit to go back to. Those on this machine are taken in by: auto-rollback adopt"},
         {is_not_ready, "The rollback target could not be started now: mend what is named beside it."},
         {is_blind, "The metrics source is not heard: nothing is decided on samples until it is."},
 };
@@ -278,8 +291,8 @@ void print_status(const Terminal *out, const json_t *status) {
         deployment_row(out, status);
         target_row(out, status);
         if (pick_true(status, "deployments.paused"))
-                row(out, "Deployments", "paused", "by %s%s%s", pick_text(status, "deployments.by"), pick_text(status, "deployments.why")[0] ? ": " : "",
-                    pick_text(status, "deployments.why"));
+                row(out, "Deployments", "paused", "by %s%s%s", pick_text(status, "deployments.by"),
+                    pick_text(status, "deployments.why")[0] ? ": " : "", pick_text(status, "deployments.why"));
         last_run_row(out, status);
         controller_row(out, status);
         print_alerts(out, status);

@@ -16,8 +16,9 @@ static void print_checks(const Terminal *out, const json_t *validation, const ch
                         fprintf(out->file, "%s\n", title);
                 begun = true;
                 const char *measured = pick_text(check, "measured"), *limit = pick_text(check, "limit");
-                terminal_say(out, TONE_PLAIN, "  %s: %s%s%s%s", pick_text(check, "title"), measured[0] ? measured : "unknown",
-                             limit[0] ? " (must be " : "", limit, limit[0] ? ")" : "");
+                terminal_say(out, TONE_PLAIN, "  %s: %s%s%s%s", pick_text(check, "title"),
+                             measured[0] ? measured : "unknown", limit[0] ? " (must be " : "", limit,
+                             limit[0] ? ")" : "");
                 fputc('\n', out->file);
         }
 }
@@ -26,11 +27,19 @@ int print_validation(const Terminal *out, const json_t *validation) {
         char text[QUANTITY_MAX];
         bool passed = pick_is(validation, "verdict", "passed"), failed = pick_is(validation, "verdict", "failed");
         fprintf(out->file, "Post-rollback metrics:\n");
-        fprintf(out->file, "  Error Rate: %s\n", quantity_percent(pick(validation, "error_rate_percent"), text, sizeof text));
+        fprintf(out->file, "  Error Rate: %s\n",
+                quantity_percent(pick(validation, "error_rate_percent"), text, sizeof text));
         fprintf(out->file, "  Latency P99: %s\n", quantity_ms(pick(validation, "latency_p99_ms"), text, sizeof text));
-        fprintf(out->file, "  Success Rate: %s\n", quantity_percent(pick(validation, "success_rate_percent"), text, sizeof text));
+        fprintf(out->file, "  Success Rate: %s\n",
+                quantity_percent(pick(validation, "success_rate_percent"), text, sizeof text));
         fprintf(out->file, "Rollback validation: ");
-        terminal_say(out, passed ? TONE_GOOD : failed ? TONE_BAD : TONE_DOUBT, passed ? "PASSED" : failed ? "FAILED" : "NOT VERIFIED");
+        terminal_say(out,
+                     passed   ? TONE_GOOD
+                     : failed ? TONE_BAD
+                              : TONE_DOUBT,
+                     passed   ? "PASSED"
+                     : failed ? "FAILED"
+                              : "NOT VERIFIED");
         fputc('\n', out->file);
         print_checks(out, validation, "failed", "Failed:");
         print_checks(out, validation, "not_verified", "Not verified:");

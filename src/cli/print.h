@@ -11,8 +11,9 @@ void print_json(FILE *file, const json_t *answer);
 void print_run_end(const Terminal *out, const json_t *run);
 /* What the run's end means as an exit code; `validation` as in the run: NULL or "pending" counts as not verified. */
 int run_exit_code(const json_t *run);
-const char *run_outcome_words(const json_t *run); /* "put back" */
-bool run_ended_json(const json_t *run); /* its phase is one of the three ends */
+const char *run_outcome_words(const json_t *run);    /* "put back" */
+const char *run_validation_words(const json_t *run); /* "; validated"; "" when there is nothing to say */
+bool run_ended_json(const json_t *run);              /* its phase is one of the three ends */
 
 void print_plan(const Terminal *out, const json_t *plan);
 /* The specification's text ("Step 5: Validate Rollback"), then what failed or couldn't be verified. Returns the exit code. */

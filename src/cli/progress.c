@@ -57,15 +57,18 @@ static void tell_step(const Progress *progress, const json_t *step, bool recover
         const char *detail = pick_text(step, "detail"), *state = pick_text(step, "state");
         snprintf(title, sizeof title, "%s", pick_text(step, "title"));
         lower_first(title);
-        terminal_say(&progress->terminal, TONE_PLAIN, "%sstep %" PRId64 "/%zu %s: ", recovery ? "putting back: " : "", pick_int(step, "step", 0),
-                     last, title);
+        terminal_say(&progress->terminal, TONE_PLAIN, "%sstep %" PRId64 "/%zu %s: ", recovery ? "putting back: " : "",
+                     pick_int(step, "step", 0), last, title);
         if (acting(step))
-                terminal_say(&progress->terminal, TONE_PLAIN, "under way, up to %s", budget_text(step, budget, sizeof budget));
+                terminal_say(&progress->terminal, TONE_PLAIN, "under way, up to %s",
+                             budget_text(step, budget, sizeof budget));
         else if (taken_ms(step) < 0)
                 terminal_say(&progress->terminal, TONE_PLAIN, "%s", state);
         else
-                terminal_say(&progress->terminal, TONE_PLAIN, "%s %s %s of %s", strcmp(state, "timed_out") == 0 ? "timed out" : state,
-                             strcmp(state, "done") == 0 ? "in" : "after", seconds_text(taken_ms(step), taken, sizeof taken),
+                terminal_say(&progress->terminal, TONE_PLAIN, "%s %s %s of %s",
+                             strcmp(state, "timed_out") == 0 ? "timed out" : state,
+                             strcmp(state, "done") == 0 ? "in" : "after",
+                             seconds_text(taken_ms(step), taken, sizeof taken),
                              budget_text(step, budget, sizeof budget));
         terminal_say(&progress->terminal, TONE_PLAIN, "%s%s", detail[0] ? ": " : "", detail);
         fputc('\n', progress->terminal.file);
@@ -95,9 +98,10 @@ static void tell_changes(Progress *progress, const char *list, bool recovery) {
 static void tell_header(const Progress *progress) {
         bool rollback = pick_is(progress->run, "kind", "rollback");
         const char *from = pick_text(progress->run, "from");
-        terminal_say(&progress->terminal, TONE_STRONG, "%s %" PRId64 ": %s%s%s (%s, by %s)", rollback ? "rollback" : "deployment",
-                     pick_int(progress->run, "id", 0), from, from[0] ? " -> " : "", pick_text(progress->run, "to"),
-                     pick_text(progress->run, "mode"), pick_text(progress->run, "initiator"));
+        terminal_say(&progress->terminal, TONE_STRONG, "%s %" PRId64 ": %s%s%s (%s, by %s)",
+                     rollback ? "rollback" : "deployment", pick_int(progress->run, "id", 0), from,
+                     from[0] ? " -> " : "", pick_text(progress->run, "to"), pick_text(progress->run, "mode"),
+                     pick_text(progress->run, "initiator"));
         fputc('\n', progress->terminal.file);
 }
 
@@ -113,7 +117,10 @@ static void tell(Progress *progress) {
 /* ---- the live view ---- */
 
 static Tone step_tone(const json_t *step) {
-        return pick_is(step, "state", "done") ? TONE_GOOD : failed(step) ? TONE_BAD : acting(step) ? TONE_STRONG : TONE_FAINT;
+        return pick_is(step, "state", "done") ? TONE_GOOD
+               : failed(step)                 ? TONE_BAD
+               : acting(step)                 ? TONE_STRONG
+                                              : TONE_FAINT;
 }
 
 static const char *step_mark(const Progress *progress, const json_t *step) {
@@ -130,7 +137,9 @@ static const char *step_mark(const Progress *progress, const json_t *step) {
 /* How much of its budget a step has taken. */
 static void draw_bar(const Progress *progress, const json_t *step) {
         double budget = (double)pick_int(step, "budget_ms", 0), taken = taken_ms(step);
-        int filled = taken < 0 || budget <= 0 ? 0 : taken >= budget ? BAR_WIDTH : (int)(taken / budget * BAR_WIDTH + 0.5);
+        int filled = taken < 0 || budget <= 0 ? 0
+                     : taken >= budget        ? BAR_WIDTH
+                                              : (int)(taken / budget * BAR_WIDTH + 0.5);
         char bar[BAR_WIDTH * 4 + 1] = "";
         for (int i = 0; i < BAR_WIDTH; i++)
                 strcat(bar, progress->terminal.utf8 ? (i < filled ? "━" : "─") : (i < filled ? "=" : "-"));
@@ -156,14 +165,15 @@ static void draw_step(Progress *progress, const json_t *step) {
         snprintf(text, sizeof text, "%9s of %-5s ", taken, budget_text(step, budget, sizeof budget));
         terminal_text(terminal, taken_ms(step) < 0 ? TONE_FAINT : TONE_PLAIN, text, 0, false);
         int left = terminal->columns - 1 - 1 - 1 - 28 - (int)strlen(text) - 1;
-        if (acting(step)) { /* of what is over, what it came to says more than a bar */
+        if (acting(step) && left >= BAR_WIDTH + 1) { /* of what is over, what it came to says more than a bar */
                 fputc(' ', terminal->file);
                 draw_bar(progress, step);
                 left -= BAR_WIDTH + 1;
         }
         if (left > 3 && pick_text(step, "detail")[0]) {
                 fputc(' ', terminal->file);
-                terminal_text(terminal, failed(step) ? TONE_BAD : TONE_FAINT, pick_text(step, "detail"), left - 1, false);
+                terminal_text(terminal, failed(step) ? TONE_BAD : TONE_FAINT, pick_text(step, "detail"), left - 1,
+                              false);
         }
         end_line(progress);
 }
@@ -176,7 +186,8 @@ static void draw_header(Progress *progress) {
                  from[0] ? (progress->terminal.utf8 ? " → " : " -> ") : "", pick_text(run, "to"));
         terminal_text(&progress->terminal, TONE_STRONG, text, progress->terminal.columns - 1, false);
         end_line(progress);
-        snprintf(text, sizeof text, "%s, by %s: %s", pick_text(run, "mode"), pick_text(run, "initiator"), pick_text(run, "reason"));
+        snprintf(text, sizeof text, "%s, by %s: %s", pick_text(run, "mode"), pick_text(run, "initiator"),
+                 pick_text(run, "reason"));
         terminal_text(&progress->terminal, TONE_FAINT, text, progress->terminal.columns - 1, false);
         end_line(progress);
 }
@@ -210,7 +221,8 @@ static void draw(Progress *progress) {
 
 /* A view that is taller than the terminal can't be drawn again in place. */
 static bool drawable(Progress *progress) {
-        size_t lines = json_array_size(pick(progress->run, "steps")) + json_array_size(pick(progress->run, "recovery")) + 5;
+        size_t lines =
+                json_array_size(pick(progress->run, "steps")) + json_array_size(pick(progress->run, "recovery")) + 5;
         terminal_measure(&progress->terminal);
         return progress->terminal.live && lines < (size_t)progress->terminal.rows;
 }

@@ -15,9 +15,9 @@ typedef struct ProgressSeen {
 
 typedef struct Progress {
         Terminal terminal;
-        json_t *run;   /* as it was last told */
+        json_t *run; /* as it was last told */
         char note[256];
-        int drawn;     /* lines on the terminal that are ours to draw again */
+        int drawn;                        /* lines on the terminal that are ours to draw again */
         ProgressSeen seen[2][STEP_COUNT]; /* for plain lines: forward, recovery */
         bool begun;
 } Progress;

@@ -8,7 +8,8 @@
 #include <sys/ioctl.h>
 
 static const char *const tones[] = {
-        [TONE_PLAIN] = "", [TONE_GOOD] = "\033[32m", [TONE_BAD] = "\033[1;31m", [TONE_DOUBT] = "\033[33m", [TONE_FAINT] = "\033[2m", [TONE_STRONG] = "\033[1m",
+        [TONE_PLAIN] = "",         [TONE_GOOD] = "\033[32m", [TONE_BAD] = "\033[1;31m",
+        [TONE_DOUBT] = "\033[33m", [TONE_FAINT] = "\033[2m", [TONE_STRONG] = "\033[1m",
 };
 
 void terminal_measure(Terminal *terminal) {
@@ -30,7 +31,11 @@ void terminal_init(Terminal *terminal, FILE *file) {
 /* One character of `text`, and how many bytes it has; what could steer a terminal, or isn't UTF-8, is told as '?'. */
 static size_t next_character(const char *text, bool utf8, char *ret_character) {
         unsigned char lead = (unsigned char)text[0];
-        size_t length = lead < 0x80 ? 1 : (lead & 0xE0) == 0xC0 ? 2 : (lead & 0xF0) == 0xE0 ? 3 : (lead & 0xF8) == 0xF0 ? 4 : 1;
+        size_t length = lead < 0x80             ? 1
+                        : (lead & 0xE0) == 0xC0 ? 2
+                        : (lead & 0xF0) == 0xE0 ? 3
+                        : (lead & 0xF8) == 0xF0 ? 4
+                                                : 1;
         size_t found = 1;
         while (found < length && ((unsigned char)text[found] & 0xC0) == 0x80)
                 found++;

@@ -28,7 +28,8 @@ static int check_reason(const Command *command, const char *reason) {
         if (reason[strspn(reason, " \t")] == '\0')
                 return command_error(command, EXIT_USAGE_ERROR, "a reason is needed: others will read it");
         if (strlen(reason) > REASON_TYPED_MAX)
-                return command_error(command, EXIT_DATA, "the reason is too long; allowed are %d bytes", REASON_TYPED_MAX);
+                return command_error(command, EXIT_DATA, "the reason is too long; allowed are %d bytes",
+                                     REASON_TYPED_MAX);
         return 0;
 }
 
@@ -38,7 +39,8 @@ static int ask_plan(Command *command, const char *kind, const char *mode, const 
         char query[160];
         snprintf(query, sizeof query, "?kind=%s&mode=%s%s%s", kind, mode, to ? "&to=" : "", to ? to : "");
         json_t *arguments = json_pack("{s:s, s:s, s:s*}", "kind", kind, "mode", mode, "to", to);
-        const Question question = {.path = "/api/v3/plan", .query = query, .breakglass = "plan", .arguments = arguments};
+        const Question question = {
+                .path = "/api/v3/plan", .query = query, .breakglass = "plan", .arguments = arguments};
         int r = command_ask(command, &question, ret_plan, NULL);
         json_decref(arguments);
         return r;
@@ -61,12 +63,15 @@ static int dry_run(Command *command, const char *kind, const char *mode, const c
 /* ---- runs ---- */
 
 static int begin(Command *command, const char *path, json_t *body, const char *breakglass) {
-        const Question question = {.path = path, .query = "", .body = body, .breakglass = breakglass, .arguments = body};
+        const Question question = {
+                .path = path, .query = "", .body = body, .breakglass = breakglass, .arguments = body};
         json_t *run = NULL;
         bool alone;
-        int r = body ? command_ask(command, &question, &run, &alone) : command_error(command, EXIT_DATA, "the reason is not UTF-8");
+        int r = body ? command_ask(command, &question, &run, &alone)
+                     : command_error(command, EXIT_DATA, "the reason is not UTF-8");
         if (r == 0 && pick_text(run, "warning")[0])
-                terminal_say(&command->err, TONE_DOUBT, "Warning: %s: %s\n", pick_text(run, "to"), pick_text(run, "warning"));
+                terminal_say(&command->err, TONE_DOUBT, "Warning: %s: %s\n", pick_text(run, "to"),
+                             pick_text(run, "warning"));
         if (r == 0)
                 r = alone ? command_ended(command, run) : command_watch(command, run);
         json_decref(run);
@@ -83,12 +88,13 @@ static void print_quoted(FILE *file, const char *text) {
 
 /* Nobody can be asked: says the line that needs no answer. */
 static int refuse_to_ask(const Command *command, const char *reason, const char *why) {
-        command_error(command, EXIT_USAGE_ERROR, "a manual rollback must be confirmed, and %s. To confirm beforehand:", why);
+        command_error(command, EXIT_USAGE_ERROR,
+                      "a manual rollback must be confirmed, and %s. To confirm beforehand:", why);
         fprintf(command->err.file, "  " PROGRAM " ");
         if (command->options.config_given)
                 fprintf(command->err.file, "--config %s ", command->options.config_path);
-        fprintf(command->err.file, "manual --yes %s%s%s", command->options.to ? "--to " : "", command->options.to ? command->options.to : "",
-                command->options.to ? " " : "");
+        fprintf(command->err.file, "manual --yes %s%s%s", command->options.to ? "--to " : "",
+                command->options.to ? command->options.to : "", command->options.to ? " " : "");
         print_quoted(command->err.file, reason);
         fputc('\n', command->err.file);
         return EXIT_USAGE_ERROR;
@@ -115,9 +121,11 @@ static int confirm(const Command *command, const json_t *plan, const char *reaso
 
 static void warn_about(const Command *command, const json_t *plan) {
         if (pick_text(plan, "target_warning")[0])
-                terminal_say(&command->err, TONE_DOUBT, "Warning: %s: %s\n", pick_text(plan, "to"), pick_text(plan, "target_warning"));
+                terminal_say(&command->err, TONE_DOUBT, "Warning: %s: %s\n", pick_text(plan, "to"),
+                             pick_text(plan, "target_warning"));
         if (pick_text(plan, "refused")[0])
-                terminal_say(&command->err, TONE_DOUBT, "Warning: it would be refused now: %s\n", pick_text(plan, "refused"));
+                terminal_say(&command->err, TONE_DOUBT, "Warning: it would be refused now: %s\n",
+                             pick_text(plan, "refused"));
 }
 
 int verb_manual(Command *command) {
@@ -140,7 +148,8 @@ int verb_manual(Command *command) {
         warn_about(command, plan);
         r = command->options.yes ? 0 : confirm(command, plan, reason);
         /* what was shown is what is done: not another target, nor another release that was made current meanwhile */
-        json_t *body = r == 0 ? json_pack("{s:s, s:s, s:s*, s:s*}", "mode", "manual", "reason", reason, "to", json_string_value(pick(plan, "to")), "expect_from",
+        json_t *body = r == 0 ? json_pack("{s:s, s:s, s:s*, s:s*}", "mode", "manual", "reason", reason, "to",
+                                          json_string_value(pick(plan, "to")), "expect_from",
                                           pick_text(plan, "from")[0] ? pick_text(plan, "from") : NULL)
                               : NULL;
         json_decref(plan);
@@ -156,7 +165,8 @@ int verb_emergency(Command *command) {
                 return r;
         if (command->options.dry_run)
                 return dry_run(command, "rollback", "emergency", to);
-        return begin(command, "/api/v3/rollback", json_pack("{s:s, s:s, s:s*}", "mode", "emergency", "reason", reason, "to", to), "rollback");
+        return begin(command, "/api/v3/rollback",
+                     json_pack("{s:s, s:s, s:s*}", "mode", "emergency", "reason", reason, "to", to), "rollback");
 }
 
 int verb_deploy(Command *command) {
@@ -185,7 +195,9 @@ int verb_cancel(Command *command) {
                 char *end;
                 id = strtoll(command->argv[0], &end, 10);
                 if (*end != '\0' || id <= 0)
-                        return command_error(command, EXIT_USAGE_ERROR, "'%s' is no run's number; auto-rollback history lists them", command->argv[0]);
+                        return command_error(command, EXIT_USAGE_ERROR,
+                                             "'%s' is no run's number; auto-rollback history lists them",
+                                             command->argv[0]);
         } else
                 r = newest_run_id(command, &id);
         if (r != 0)
@@ -201,7 +213,8 @@ int verb_cancel(Command *command) {
         if (command->options.json)
                 print_json(stdout, answer);
         else {
-                terminal_say(&command->out, pick_true(answer, "cancelled") ? TONE_GOOD : TONE_DOUBT, "%s%s", pick_true(answer, "cancelled") ? "Cancelled: " : "Not cancelled: ",
+                terminal_say(&command->out, pick_true(answer, "cancelled") ? TONE_GOOD : TONE_DOUBT, "%s%s",
+                             pick_true(answer, "cancelled") ? "Cancelled: " : "Not cancelled: ",
                              pick_text(answer, "detail"));
                 fputc('\n', command->out.file);
         }
@@ -215,16 +228,19 @@ int verb_cancel(Command *command) {
 static void print_deployments(const Terminal *out, const json_t *deployments) {
         bool paused = pick_true(deployments, "paused");
         const char *why = pick_text(deployments, "why");
-        terminal_say(out, paused ? TONE_DOUBT : TONE_GOOD, paused ? "Deployments are paused" : "Deployments are allowed");
+        terminal_say(out, paused ? TONE_DOUBT : TONE_GOOD,
+                     paused ? "Deployments are paused" : "Deployments are allowed");
         if (paused)
                 terminal_say(out, TONE_PLAIN, " by %s%s%s", pick_text(deployments, "by"), why[0] ? ": " : "", why);
         fputs(".\n", out->file);
 }
 
-static int post(Command *command, const char *path, json_t *body, void (*print)(const Terminal *out, const json_t *answer)) {
+static int post(Command *command, const char *path, json_t *body,
+                void (*print)(const Terminal *out, const json_t *answer)) {
         const Question question = {.path = path, .query = "", .body = body};
         json_t *answer = NULL;
-        int r = body ? command_ask(command, &question, &answer, NULL) : command_error(command, EXIT_DATA, "what was typed is not UTF-8");
+        int r = body ? command_ask(command, &question, &answer, NULL)
+                     : command_error(command, EXIT_DATA, "what was typed is not UTF-8");
         if (r == 0 && command->options.json)
                 print_json(stdout, answer);
         else if (r == 0)
@@ -235,7 +251,8 @@ static int post(Command *command, const char *path, json_t *body, void (*print)(
 }
 
 int verb_pause(Command *command) {
-        return post(command, "/api/v3/deployment/pause", json_pack("{s:s*}", "why", command->argc > 0 ? command->argv[0] : NULL), print_deployments);
+        return post(command, "/api/v3/deployment/pause",
+                    json_pack("{s:s*}", "why", command->argc > 0 ? command->argv[0] : NULL), print_deployments);
 }
 
 int verb_resume(Command *command) {

@@ -50,7 +50,8 @@ int verb_plan(Command *command) {
                 snprintf(query, sizeof query, "?to=%s", to);
                 json_object_set_new(arguments, "to", json_string(to));
         }
-        const Question question = {.path = "/api/v3/plan", .query = query, .breakglass = "plan", .arguments = arguments};
+        const Question question = {
+                .path = "/api/v3/plan", .query = query, .breakglass = "plan", .arguments = arguments};
         int r = show(command, &question, print_plan);
         json_decref(arguments);
         return r;
@@ -65,12 +66,14 @@ int verb_history(Command *command) {
                 long number = strtol(limit, &end, 10);
                 if (*end != '\0' || end == limit || number < 1 || number > 1000) {
                         json_decref(arguments);
-                        return command_error(command, EXIT_USAGE_ERROR, "--limit is '%s'; allowed is a whole number from 1 to 1000", limit);
+                        return command_error(command, EXIT_USAGE_ERROR,
+                                             "--limit is '%s'; allowed is a whole number from 1 to 1000", limit);
                 }
                 snprintf(query, sizeof query, "?limit=%ld", number);
                 json_object_set_new(arguments, "limit", json_integer(number));
         }
-        const Question question = {.path = "/api/v3/history", .query = query, .breakglass = "history", .arguments = arguments};
+        const Question question = {
+                .path = "/api/v3/history", .query = query, .breakglass = "history", .arguments = arguments};
         int r = show(command, &question, print_history);
         json_decref(arguments);
         return r;
@@ -84,7 +87,8 @@ int verb_check_config(Command *command) {
         Error error = {0};
         int r = config_load(command->options.config_path, &command->config, &error);
         if (command->options.json) {
-                json_t *answer = json_pack("{s:s, s:b, s:s?}", "file", command->options.config_path, "good", r == 0, "problem", r < 0 ? error_text(&error) : NULL);
+                json_t *answer = json_pack("{s:s, s:b, s:s?}", "file", command->options.config_path, "good", r == 0,
+                                           "problem", r < 0 ? error_text(&error) : NULL);
                 print_json(stdout, answer);
                 json_decref(answer);
         } else if (r == 0)

@@ -11,26 +11,37 @@ const Verb verbs[] = {
          "auto-rollback auto\nauto-rollback --config ./rollback.yaml auto\n"},
         {"status", "", 0, 0, ALLOW_JSON, verb_status, "What runs, how it does, and what to do about it", NULL,
          "auto-rollback status\nauto-rollback status --json | jq .health.state\n"},
-        {"manual", "REASON", 1, 1, ALLOW_JSON | ALLOW_DRY_RUN | ALLOW_YES | ALLOW_TO, verb_manual, "Roll back, after asking",
-         "Shows what would be done and asks; only \"yes\" confirms.",
+        {"manual", "REASON", 1, 1, ALLOW_JSON | ALLOW_DRY_RUN | ALLOW_YES | ALLOW_TO, verb_manual,
+         "Roll back, after asking", "Shows what would be done and asks; only \"yes\" confirms.",
          "auto-rollback manual \"Performance degradation observed after deployment\"\nauto-rollback manual --to v2.3.1 \"v2.4.0 loses sessions, too\"\n"
          "auto-rollback manual --dry-run \"just looking\"\n"},
-        {"emergency", "REASON", 1, 1, ALLOW_JSON | ALLOW_DRY_RUN | ALLOW_YES | ALLOW_TO, verb_emergency, "Roll back at once, without asking",
-         "Also works when no controller answers: then as root or the service's user.", "auto-rollback emergency \"Critical: Total service outage\"\n"},
-        {"validate", "", 0, 0, ALLOW_JSON, verb_validate, "Did the last rollback help?", NULL, "auto-rollback validate\n"},
-        {"plan", "", 0, 0, ALLOW_JSON | ALLOW_TO, verb_plan, "What a rollback would do now", NULL, "auto-rollback plan\nauto-rollback plan --to v2.3.1\n"},
-        {"deploy", "VERSION", 1, 1, ALLOW_JSON | ALLOW_DRY_RUN | ALLOW_YES, verb_deploy, "Make a release current, in the same safe steps", NULL,
+        {"emergency", "REASON", 1, 1, ALLOW_JSON | ALLOW_DRY_RUN | ALLOW_YES | ALLOW_TO, verb_emergency,
+         "Roll back at once, without asking",
+         "Also works when no controller answers: then as root or the service's user.",
+         "auto-rollback emergency \"Critical: Total service outage\"\n"},
+        {"validate", "", 0, 0, ALLOW_JSON, verb_validate, "Did the last rollback help?", NULL,
+         "auto-rollback validate\n"},
+        {"plan", "", 0, 0, ALLOW_JSON | ALLOW_TO, verb_plan, "What a rollback would do now", NULL,
+         "auto-rollback plan\nauto-rollback plan --to v2.3.1\n"},
+        {"deploy", "VERSION", 1, 1, ALLOW_JSON | ALLOW_DRY_RUN | ALLOW_YES, verb_deploy,
+         "Make a release current, in the same safe steps", NULL,
          "auto-rollback deploy v3.0.0\nauto-rollback deploy --dry-run v3.0.0\n"},
-        {"pause", "[WHY]", 0, 1, ALLOW_JSON, verb_pause, "Forbid deployments", NULL, "auto-rollback pause \"schema migration until noon\"\n"},
+        {"pause", "[WHY]", 0, 1, ALLOW_JSON, verb_pause, "Forbid deployments", NULL,
+         "auto-rollback pause \"schema migration until noon\"\n"},
         {"resume", "", 0, 0, ALLOW_JSON, verb_resume, "Allow deployments again", NULL, "auto-rollback resume\n"},
-        {"history", "", 0, 0, ALLOW_JSON | ALLOW_LIMIT, verb_history, "Past runs and deployments", NULL, "auto-rollback history --limit 5\n"},
+        {"history", "", 0, 0, ALLOW_JSON | ALLOW_LIMIT, verb_history, "Past runs and deployments", NULL,
+         "auto-rollback history --limit 5\n"},
         {"cancel", "[ID]", 0, 1, ALLOW_JSON, verb_cancel, "Cancel the run under way",
-         "Before the old version is stopped everything is undone; after that the run is finished. The answer says which.", "auto-rollback cancel\n"},
-        {"adopt", "", 0, 0, ALLOW_JSON, verb_adopt, "Take in the releases found on this machine", NULL, "auto-rollback adopt\n"},
-        {"check-config", "", 0, 0, ALLOW_JSON | ALLOW_REFERENCE | NO_CONFIG, verb_check_config, "Check the configuration",
+         "Before the old version is stopped everything is undone; after that the run is finished. The answer says which.",
+         "auto-rollback cancel\n"},
+        {"adopt", "", 0, 0, ALLOW_JSON, verb_adopt, "Take in the releases found on this machine", NULL,
+         "auto-rollback adopt\n"},
+        {"check-config", "", 0, 0, ALLOW_JSON | ALLOW_REFERENCE | NO_CONFIG, verb_check_config,
+         "Check the configuration",
          "--reference prints every key with its default and range; it is itself a configuration.",
          "auto-rollback check-config\nauto-rollback --config ./rollback.yaml check-config\nauto-rollback check-config --reference\n"},
-        {"diagram", "", 0, 0, NO_CONFIG, verb_diagram, "Print the phases and steps of a run (Markdown)", NULL, "auto-rollback diagram\n"},
+        {"diagram", "", 0, 0, NO_CONFIG, verb_diagram, "Print the phases and steps of a run (Markdown)", NULL,
+         "auto-rollback diagram\n"},
         {0},
 };
 
@@ -109,7 +120,8 @@ static void print_options(FILE *file, unsigned options) {
 }
 
 void verb_print_help(FILE *file, const Verb *verb) {
-        fprintf(file, "%s.\n\nUsage: " PROGRAM " %s%s%s [OPTION]...\n", verb->summary, verb->name, verb->arguments[0] ? " " : "", verb->arguments);
+        fprintf(file, "%s.\n\nUsage: " PROGRAM " %s%s%s [OPTION]...\n", verb->summary, verb->name,
+                verb->arguments[0] ? " " : "", verb->arguments);
         if (verb->more)
                 fprintf(file, "\n%s\n", verb->more);
         fprintf(file, "\nExamples:\n");
@@ -118,7 +130,8 @@ void verb_print_help(FILE *file, const Verb *verb) {
 }
 
 void verbs_print_help(FILE *file) {
-        fprintf(file, "Puts the last good release back when a new one misbehaves, and shows why.\n\nUsage: " PROGRAM " VERB [OPTION]...\n\nVerbs:\n");
+        fprintf(file, "Puts the last good release back when a new one misbehaves, and shows why.\n\nUsage: " PROGRAM
+                      " VERB [OPTION]...\n\nVerbs:\n");
         for (const Verb *verb = verbs; verb->name; verb++) {
                 char usage[64];
                 snprintf(usage, sizeof usage, "%s %s", verb->name, verb->arguments);
@@ -126,11 +139,13 @@ void verbs_print_help(FILE *file) {
         }
         print_options(file, ~0U);
         fprintf(file, "\nExamples:\n");
-        print_lines(file, "auto-rollback status\nauto-rollback manual \"Performance degradation observed after deployment\"\n"
-                          "auto-rollback emergency \"Critical: Total service outage\"\nauto-rollback validate\n");
+        print_lines(file,
+                    "auto-rollback status\nauto-rollback manual \"Performance degradation observed after deployment\"\n"
+                    "auto-rollback emergency \"Critical: Total service outage\"\nauto-rollback validate\n");
         fprintf(file, "\nExit codes:\n");
         for (size_t i = 0; i < ARRAY_SIZE(exit_helps); i++)
                 fprintf(file, "  %3d  %s\n", exit_helps[i].code, exit_helps[i].text);
-        fprintf(file, "\nNO_COLOR=1 prints without colours. When no controller answers, status, plan, validate, history,\n"
-                      "manual and emergency work without it, as root or the service's user.\n");
+        fprintf(file,
+                "\nNO_COLOR=1 prints without colours. When no controller answers, status, plan, validate, history,\n"
+                "manual and emergency work without it, as root or the service's user.\n");
 }

@@ -11,12 +11,12 @@
 #include <signal.h>
 #include <string.h>
 
-#define ABSENT_MAX_US (30 * USEC_PER_SEC)      /* a controller that is started again is back sooner */
+#define ABSENT_MAX_US (30 * USEC_PER_SEC) /* a controller that is started again is back sooner */
 #define ABSENT_PAUSE_US (250 * USEC_PER_MSEC)
 #define VALIDATION_SLACK_US (30 * USEC_PER_SEC) /* beyond the window, in which a sample is awaited */
 #define WINDOW_DEFAULT_US (120 * USEC_PER_SEC)
-#define NO_NEWS_MAX_US (10 * USEC_PER_SEC)      /* of the run; then it is asked about */
-#define EXIT_INTERRUPTED 130 /* 128 + SIGINT, as shells have it */
+#define NO_NEWS_MAX_US (10 * USEC_PER_SEC) /* of the run; then it is asked about */
+#define EXIT_INTERRUPTED 130               /* 128 + SIGINT, as shells have it */
 
 static volatile sig_atomic_t interrupted;
 
@@ -25,9 +25,9 @@ typedef struct Watch {
         json_t *run;
         int64_t id;
         Progress progress;
-        bool drawing;            /* until the run has ended */
-        bool missed;             /* events: ask again */
-        int64_t news_mono;       /* the run was last told about */
+        bool drawing;                     /* until the run has ended */
+        bool missed;                      /* events: ask again */
+        int64_t news_mono;                /* the run was last told about */
         int64_t validation_deadline_mono; /* 0: not waiting for it */
 } Watch;
 
@@ -97,7 +97,9 @@ static bool wait_for_controller(Watch *watch) {
         bool told = false;
         while (fetch(watch) != CLIENT_ANSWERED) {
                 if (!told)
-                        progress_note(&watch->progress, "The controller does not answer; its successor finishes the run. Waiting for it.");
+                        progress_note(
+                                &watch->progress,
+                                "The controller does not answer; its successor finishes the run. Waiting for it.");
                 told = true;
                 if (interrupted || clock_mono_us() >= deadline)
                         return false;
@@ -111,7 +113,8 @@ static bool wait_for_controller(Watch *watch) {
 static int given_up(Watch *watch) {
         const Command *command = watch->command;
         progress_end(&watch->progress);
-        terminal_say(&command->err, TONE_BAD, "The controller has not answered for %d s. Run %" PRId64 " stands as shown above.\n",
+        terminal_say(&command->err, TONE_BAD,
+                     "The controller has not answered for %d s. Run %" PRId64 " stands as shown above.\n",
                      (int)(ABSENT_MAX_US / USEC_PER_SEC), watch->id);
         fprintf(command->err.file,
                 "A controller that is started again finishes the run by itself:\n"
@@ -124,7 +127,9 @@ static int given_up(Watch *watch) {
 
 static int stopped_watching(Watch *watch) {
         progress_end(&watch->progress);
-        fprintf(watch->command->err.file, "\nYou stopped watching; run %" PRId64 " goes on.\n  " PROGRAM " status    shows it\n  " PROGRAM " cancel    cancels it\n",
+        fprintf(watch->command->err.file,
+                "\nYou stopped watching; run %" PRId64 " goes on.\n  " PROGRAM " status    shows it\n  " PROGRAM
+                " cancel    cancels it\n",
                 watch->id);
         return EXIT_INTERRUPTED;
 }
@@ -134,7 +139,8 @@ static int follow(Watch *watch) {
         const ClientListener listener = {.on_event = on_event, .on_tick = on_tick, .userdata = watch};
         Error error = {0};
         while (!finished(watch)) {
-                (void)client_follow(&watch->command->client, &listener, &error); /* however it ended, what counts is the run */
+                (void)client_follow(&watch->command->client, &listener,
+                                    &error); /* however it ended, what counts is the run */
                 if (interrupted)
                         return stopped_watching(watch);
                 if (finished(watch))
@@ -157,7 +163,8 @@ static void print_validation_of(Command *command, const json_t *run) {
         json_t *validation = NULL;
         Problem problem = {0};
         Error error = {0};
-        bool asked = client_call(&command->client, "/api/v3/validate", "", NULL, &validation, &problem, &error) == CLIENT_ANSWERED;
+        bool asked = client_call(&command->client, "/api/v3/validate", "", NULL, &validation, &problem, &error) ==
+                     CLIENT_ANSWERED;
         problem_clear(&problem);
         if (asked && pick_is(validation, "verdict", verdict))
                 print_validation(&command->out, validation);
@@ -204,7 +211,11 @@ static int await_validation(Watch *watch) {
 }
 
 int command_watch(Command *command, json_t *run) {
-        Watch watch = {.command = command, .run = json_incref(run), .id = pick_int(run, "id", 0), .drawing = true, .news_mono = clock_mono_us()};
+        Watch watch = {.command = command,
+                       .run = json_incref(run),
+                       .id = pick_int(run, "id", 0),
+                       .drawing = true,
+                       .news_mono = clock_mono_us()};
         struct sigaction action = {.sa_handler = on_interrupt};
         sigaction(SIGINT, &action, NULL);
         progress_init(&watch.progress, command->err.file);

@@ -257,7 +257,7 @@ typedef struct UnitsState {
 
 typedef struct TrafficState {
         bool drained;      /* no new request reaches the service now */
-        bool gated;        /* requests are parked meanwhile, not refused */
+        bool gated;        /* requests are parked meanwhile, not refused; while flowing: a drain would park them */
         int64_t in_flight; /* requests being served; -1: the balancer can't tell */
         int64_t parked;    /* requests waiting at the gate; -1: not known */
         char detail[DETAIL_MAX];

@@ -75,6 +75,7 @@ static void say_how_it_ended(Controller *controller, const Run *run) {
 
 void aftermath(Controller *controller, const Run *run) {
         bool switched = run->outcome == OUTCOME_SUCCEEDED;
+        controller->baked = false;
         judge_releases(controller, run);
         alert_set(controller, "run", NULL);
         alert_set(controller, "rollback", NULL);

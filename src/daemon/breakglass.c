@@ -247,12 +247,33 @@ static int start_fresh(BreakGlass *glass, const json_t *arguments, Problem *prob
         return r < 0 ? r : loop_until_finished(glass, problem);
 }
 
+/* What is done here belongs into the same log as what the controller does; the terminal gets its own words. */
+static void open_log(const Config *config) {
+        LogSink *sink = NULL;
+        Error error = {0};
+        if (log_sink_file(config->log, &sink, &error) >= 0)
+                (void)log_add_sink(sink, &error);
+}
+
+static void say_journal_unusable(const BreakGlass *glass) {
+        char message[ERROR_MESSAGE_MAX + PATH_MAX + 64];
+        if (glass->controller->journal)
+                return;
+        snprintf(message, sizeof message,
+                 "going on with the side file %s/emergency.jsonl, which the journal takes in later: %s",
+                 glass->config->state, error_text(&glass->controller->journal_error));
+        controller_tell(glass->controller, "alert",
+                        json_pack("{s:s, s:o}", "source", "journal", "message", wire_text(message)));
+}
+
 static int roll_back(BreakGlass *glass, const json_t *arguments, json_t **ret_answer, Problem *problem) {
         const char *mode = json_string_value(json_object_get(arguments, "mode")),
                    *to = json_string_value(json_object_get(arguments, "to"));
         bool emergency = mode && strcmp(mode, "emergency") == 0;
         if (open_glass(glass, ROLE_BREAKGLASS, problem) < 0)
                 return -1;
+        if (emergency)
+                say_journal_unusable(glass);
         int finished = finish_what_was_open(glass, emergency, problem);
         if (finished < 0)
                 return -1;
@@ -278,8 +299,11 @@ int breakglass_call(const Config *config, const char *operation, const json_t *a
         BreakGlass glass = {.config = config, .on_event = on_event, .userdata = userdata};
         int r = -1;
         bool known = strcmp(operation, "rollback") == 0;
-        if (known)
+        if (known) {
+                open_log(config);
                 r = roll_back(&glass, arguments, ret_answer, problem);
+                log_remove_sinks();
+        }
         for (size_t i = 0; !known && i < ARRAY_SIZE(readers); i++) {
                 if (strcmp(operation, readers[i].name) != 0)
                         continue;

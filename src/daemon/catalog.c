@@ -57,9 +57,15 @@ int catalog_target(Controller *controller, RunMode mode, const char *wanted, Rel
         unsigned count = 0;
         if (!releases)
                 return error_set(error, -ENOMEM, "out of memory");
-        int r = catalog_read(controller, releases, &count, error);
-        if (r < 0)
-                return r;
+        Error cause = {0};
+        int r = catalog_read(controller, releases, &count, &cause);
+        if (r < 0 && count == 0)
+                return error_set(error, r, "%s", error_text(&cause));
+        if (r < 0 && mode != MODE_EMERGENCY) /* an emergency does without the states that only the journal knows */
+                return error_set(
+                        error, r,
+                        "%s. Only an emergency rollback can be done without it: auto-rollback emergency REASON",
+                        error_text(&cause));
         const TargetRequest request = {
                 .releases = releases,
                 .count = count,

@@ -17,13 +17,15 @@ static int check_window(const ConfigLoad *load, const Config *config) {
         units_format_duration(rules->window_us, window, sizeof window);
         TreeMark mark = config_mark(load, "decision", "interval");
         if (rules->interval_us > rules->window_us)
-                return config_refuse(load, mark,
-                                     "'decision.interval' is %s, longer than 'thresholds.degradation_window' (%s); allowed is at most the window",
-                                     interval, window);
+                return config_refuse(
+                        load, mark,
+                        "'decision.interval' is %s, longer than 'thresholds.degradation_window' (%s); allowed is at most the window",
+                        interval, window);
         int64_t samples = rules->window_us / rules->interval_us + 1;
         if (samples > WINDOW_SAMPLES_MAX)
                 return config_refuse(load, mark,
-                                     "a window of %s with an interval of %s makes %" PRId64 " samples; allowed are %d: take a longer interval",
+                                     "a window of %s with an interval of %s makes %" PRId64
+                                     " samples; allowed are %d: take a longer interval",
                                      window, interval, samples, WINDOW_SAMPLES_MAX);
         return 0;
 }
@@ -33,25 +35,31 @@ static int check_health(const ConfigLoad *load, const Config *config) {
         if (least < config->budgets_us[STEP_VERIFY_HEALTH])
                 return 0;
         char least_text[UNITS_TEXT_MAX], budget[UNITS_TEXT_MAX];
-        return config_refuse(load, config_mark(load, "health", "gap"),
-                             "%" PRId64 " successes 'health.gap' apart take %s, but 'budgets.verify_health' is %s; take a shorter gap or fewer successes",
-                             config->health_successes, units_format_duration(least, least_text, sizeof least_text),
-                             units_format_duration(config->budgets_us[STEP_VERIFY_HEALTH], budget, sizeof budget));
+        return config_refuse(
+                load, config_mark(load, "health", "gap"),
+                "%" PRId64
+                " successes 'health.gap' apart take %s, but 'budgets.verify_health' is %s; take a shorter gap or fewer successes",
+                config->health_successes, units_format_duration(least, least_text, sizeof least_text),
+                units_format_duration(config->budgets_us[STEP_VERIFY_HEALTH], budget, sizeof budget));
 }
 
 static int check_paths(const ConfigLoad *load, const Config *config) {
         if (strcmp(config->versions, config->current) == 0)
-                return config_refuse(load, config_mark(load, "paths", "current"),
-                                     "'paths.current' is the same as 'paths.versions'; allowed is a symlink's path of its own");
-        if (strlen(config->socket) >= sizeof((struct sockaddr_un){0}.sun_path) - 4) /* with room for the suffix it is made under */
+                return config_refuse(
+                        load, config_mark(load, "paths", "current"),
+                        "'paths.current' is the same as 'paths.versions'; allowed is a symlink's path of its own");
+        if (strlen(config->socket) >=
+            sizeof((struct sockaddr_un){0}.sun_path) - 4) /* with room for the suffix it is made under */
                 return config_refuse(load, config_mark(load, "paths", "socket"),
-                                     "'paths.socket' has %zu bytes; allowed are %zu: a Unix socket's path is short", strlen(config->socket),
-                                     sizeof((struct sockaddr_un){0}.sun_path) - 5);
+                                     "'paths.socket' has %zu bytes; allowed are %zu: a Unix socket's path is short",
+                                     strlen(config->socket), sizeof((struct sockaddr_un){0}.sun_path) - 5);
         if (config->saved_config[0] == '\0')
                 return 0;
         if (config->saved_config[0] != '/' || !strstr(config->saved_config, "{version}"))
-                return config_refuse(load, config_mark(load, "paths", "saved_config"),
-                                     "'paths.saved_config' is '%.80s'; allowed is an absolute path with {version} in it, or ''", config->saved_config);
+                return config_refuse(
+                        load, config_mark(load, "paths", "saved_config"),
+                        "'paths.saved_config' is '%.80s'; allowed is an absolute path with {version} in it, or ''",
+                        config->saved_config);
         return 0;
 }
 
@@ -59,7 +67,8 @@ static int check_alerts(const ConfigLoad *load, const Config *config) {
         if (!config->alert_command[0] || config->alert_command[0][0] == '/')
                 return 0;
         return config_refuse(load, config_mark(load, "alerts", "command"),
-                             "'alerts.command' begins with '%.80s'; allowed is a program's absolute path", config->alert_command[0]);
+                             "'alerts.command' begins with '%.80s'; allowed is a program's absolute path",
+                             config->alert_command[0]);
 }
 
 /* The error of expanding one name, with the place it was written at. */
@@ -75,7 +84,8 @@ static int check_units(const ConfigLoad *load, const Config *config) {
                 const char *glob;
                 const char *const *names;
                 for (unsigned i = 0; settings_map_at(config->units_block, "releases", i, &glob, &names); i++) {
-                        int r = strcmp(glob, row->key) == 0 ? config_expand_units(names, SAMPLE_VERSION, &units, &inner) : 0;
+                        int r = strcmp(glob, row->key) == 0 ? config_expand_units(names, SAMPLE_VERSION, &units, &inner)
+                                                            : 0;
                         if (r < 0)
                                 return check_expansion(load, row->mark, r, &inner);
                 }
@@ -86,7 +96,8 @@ static int check_units(const ConfigLoad *load, const Config *config) {
 }
 
 int config_check(const ConfigLoad *load, const Config *config) {
-        static int (*const checks[])(const ConfigLoad *, const Config *) = {check_window, check_health, check_paths, check_alerts, check_units};
+        static int (*const checks[])(const ConfigLoad *, const Config *) = {check_window, check_health, check_paths,
+                                                                            check_alerts, check_units};
         for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
                 int r = checks[i](load, config);
                 if (r < 0)

@@ -23,6 +23,13 @@ TreeMark config_mark(const ConfigLoad *load, const char *block, const char *key)
 /* "file:line:column: ..." */
 int config_refuse(const ConfigLoad *load, TreeMark mark, const char *format, ...) PRINTF_LIKE(3, 4);
 
+/* Fills the document's blocks with what is written, and the defaults. */
+int config_load_blocks(const ConfigLoad *load);
+/* The driver that the block at `index` of config_blocks chooses; *ret_driver NULL: none. */
+int config_load_family(const ConfigLoad *load, size_t index, const void **ret_driver);
+/* Everything that is required is there; of drivers only the chosen one's. */
+int config_check_required(const ConfigLoad *load);
+
 /* What no row can say alone: settings that must fit each other, names that must be expandable. */
 int config_check(const ConfigLoad *load, const Config *config);
 

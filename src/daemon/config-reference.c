@@ -10,7 +10,9 @@ static void print_key(FILE *file, const char *indent, const SettingSpec *spec, c
         char described[256];
         fprintf(file, "%s# %s: %s%s\n", indent, spec->help ? spec->help : spec->key,
                 allowed ? allowed : settings_describe(spec, described, sizeof described),
-                !fallback ? " (required)" : fallback[0] == '\0' ? " (none by default)" : "");
+                !fallback             ? " (required)"
+                : fallback[0] == '\0' ? " (none by default)"
+                                      : "");
         if (!fallback || fallback[0] == '\0')
                 fprintf(file, "%s# %s:\n", indent, spec->key);
         else if (strpbrk(fallback, "{}[]#&*!|>'\"%@`") && spec->type == SETTING_STRING)
@@ -36,7 +38,8 @@ void config_print_reference(FILE *file) {
                         char names[160], allowed[200];
                         bool driver = block->driver_key && strcmp(block->driver_key, spec->key) == 0;
                         if (driver)
-                                snprintf(allowed, sizeof allowed, "one of: %s", config_driver_names(block, names, sizeof names));
+                                snprintf(allowed, sizeof allowed, "one of: %s",
+                                         config_driver_names(block, names, sizeof names));
                         print_key(file, "  ", spec, driver ? allowed : NULL);
                 }
                 const char *name;

@@ -20,17 +20,22 @@ static const SettingSpec threshold_specs[] = {
 };
 static const SettingSpec decision_specs[] = {
         {"interval", SETTING_DURATION, "30s", SEC, HOUR, NULL, "One sample is taken each"},
-        {"degraded_share", SETTING_RATIO, "75%", PERCENT, 100 * PERCENT, NULL, "Share of the window's expected samples that must be degraded"},
+        {"degraded_share", SETTING_RATIO, "75%", PERCENT, 100 * PERCENT, NULL,
+         "Share of the window's expected samples that must be degraded"},
         {"min_requests", SETTING_COUNT, "100", 1, 1000000000, NULL, "A sample with fewer requests says nothing"},
-        {"armed_for", SETTING_DURATION, "24h", 0, 366 * DAY, NULL, "Time after a deployment in which a rollback is automatic; 0 for always"},
-        {"bake_for", SETTING_DURATION, "10m", SEC, 366 * DAY, NULL, "A deployment that lived this long without a trigger is good"},
+        {"armed_for", SETTING_DURATION, "24h", 0, 366 * DAY, NULL,
+         "Time after a deployment in which a rollback is automatic; 0 for always"},
+        {"bake_for", SETTING_DURATION, "10m", SEC, 366 * DAY, NULL,
+         "A deployment that lived this long without a trigger is good"},
         {"outage_window", SETTING_DURATION, "10s", SEC, HOUR, NULL, "A total outage of this length triggers at once"},
-        {"restart_limit", SETTING_COUNT, "3", 1, RESTARTS_KEPT, NULL, "Automatic restarts within outage_window that mean the unit failed"},
+        {"restart_limit", SETTING_COUNT, "3", 1, RESTARTS_KEPT, NULL,
+         "Automatic restarts within outage_window that mean the unit failed"},
         {"rollbacks_per_day", SETTING_COUNT, "3", 0, 1000, NULL, "Automatic rollbacks in 24 hours, at most"},
         {0},
 };
 
-#define BUDGET(key, fallback, help) {key, SETTING_DURATION, fallback, 10 * MSEC, HOUR, NULL, help}
+#define BUDGET(key, fallback, help)                                                                                    \
+        { key, SETTING_DURATION, fallback, 10 * MSEC, HOUR, NULL, help }
 static const SettingSpec budget_specs[] = {
         BUDGET("preflight", "10s", "Step 0: prove the target before anything is touched"),
         BUDGET("pause_deployments", "5s", "Step 1"),
@@ -48,7 +53,8 @@ static const SettingSpec path_specs[] = {
         {"versions", SETTING_PATH, "/opt/novacron/versions", 0, 0, NULL, "One directory for each release"},
         {"current", SETTING_PATH, "/opt/novacron/current", 0, 0, NULL, "The symlink that names the live release"},
         {"live_config", SETTING_PATH, "/etc/novacron/config.yaml", 0, 0, NULL, "The service's live configuration"},
-        {"saved_config", SETTING_STRING, "/etc/novacron/config.{version}.yaml", 0, 0, NULL, "Each release's saved configuration; '' when releases have none of their own"},
+        {"saved_config", SETTING_STRING, "/etc/novacron/config.{version}.yaml", 0, 0, NULL,
+         "Each release's saved configuration; '' when releases have none of their own"},
         {"state", SETTING_PATH, "/var/lib/novacron", 0, 0, NULL, "Journal, manifests and locks"},
         {"log", SETTING_PATH, "/var/log/novacron/rollback.log", 0, 0, NULL, "For tail -f"},
         {"socket", SETTING_PATH, "/run/novacron/rollback.sock", 0, 0, NULL, "The control socket"},
@@ -57,13 +63,17 @@ static const SettingSpec path_specs[] = {
 };
 static const SettingSpec unit_specs[] = {
         {"driver", SETTING_STRING, "systemd", 0, 0, NULL, "What runs the service"},
-        {"pattern", SETTING_STRING, "novacron-dwcp-v{major}", 0, 0, NULL, "A release's unit; {major} {minor} {patch} {version} are replaced"},
-        {"releases", SETTING_MAP, "", 0, 0, NULL, "Exceptions to the pattern: version glob, list of units; the first match counts"},
+        {"pattern", SETTING_STRING, "novacron-dwcp-v{major}", 0, 0, NULL,
+         "A release's unit; {major} {minor} {patch} {version} are replaced"},
+        {"releases", SETTING_MAP, "", 0, 0, NULL,
+         "Exceptions to the pattern: version glob, list of units; the first match counts"},
         {0},
 };
 static const SettingSpec traffic_specs[] = {
-        {"driver", SETTING_STRING, "none", 0, 0, NULL, "What stands before the service; none: drain and restore are skipped"},
-        {"drain_park_max", SETTING_DURATION, "5s", 10 * MSEC, HOUR, NULL, "Requests in flight get this long while others are parked at the gate"},
+        {"driver", SETTING_STRING, "none", 0, 0, NULL,
+         "What stands before the service; none: drain and restore are skipped"},
+        {"drain_park_max", SETTING_DURATION, "5s", 10 * MSEC, HOUR, NULL,
+         "Requests in flight get this long while others are parked at the gate"},
         {0},
 };
 static const SettingSpec metric_specs[] = {
@@ -84,9 +94,11 @@ static const SettingSpec alert_specs[] = {
 };
 
 const BlockSpec config_blocks[] = {
-        {"thresholds", threshold_specs, FAMILY_NONE, NULL, false, "What makes a sample degraded (specification, Trigger Conditions)"},
+        {"thresholds", threshold_specs, FAMILY_NONE, NULL, false,
+         "What makes a sample degraded (specification, Trigger Conditions)"},
         {"decision", decision_specs, FAMILY_NONE, NULL, false, "When degraded samples cause a rollback"},
-        {"budgets", budget_specs, FAMILY_NONE, NULL, false, "What each step may take: a ceiling, never a schedule (specification, Total Rollback Time)"},
+        {"budgets", budget_specs, FAMILY_NONE, NULL, false,
+         "What each step may take: a ceiling, never a schedule (specification, Total Rollback Time)"},
         {"paths", path_specs, FAMILY_NONE, NULL, false, "Where things are"},
         {"units", unit_specs, FAMILY_UNITS, "driver", false, "How the service is started and stopped"},
         {"traffic", traffic_specs, FAMILY_TRAFFIC, "driver", true, "How traffic is drained and restored"},
@@ -96,9 +108,12 @@ const BlockSpec config_blocks[] = {
         {0},
 };
 
-#define TEXT(block, key, member) {block, key, offsetof(Config, member), true}
-#define NUMBER(block, key, member) {block, key, offsetof(Config, member), false}
-#define STEP_BUDGET(key, step) {"budgets", key, offsetof(Config, budgets_us) + (step) * sizeof(int64_t), false}
+#define TEXT(block, key, member)                                                                                       \
+        { block, key, offsetof(Config, member), true }
+#define NUMBER(block, key, member)                                                                                     \
+        { block, key, offsetof(Config, member), false }
+#define STEP_BUDGET(key, step)                                                                                         \
+        { "budgets", key, offsetof(Config, budgets_us) + (step) * sizeof(int64_t), false }
 
 const ConfigBinding config_bindings[] = {
         NUMBER("thresholds", "error_rate", rules.error_rate_ppm),
@@ -160,7 +175,8 @@ const BlockSpec *config_block_find(const char *name, size_t *ret_index) {
                 return true;                                                                                           \
         })
 
-bool config_driver_at(DriverFamily family, unsigned index, const char **ret_name, const SettingSpec **ret_specs, const void **ret_driver) {
+bool config_driver_at(DriverFamily family, unsigned index, const char **ret_name, const SettingSpec **ret_specs,
+                      const void **ret_driver) {
         switch (family) {
         case FAMILY_UNITS:
                 DRIVER_AT(units_drivers);
@@ -187,7 +203,8 @@ char *config_driver_names(const BlockSpec *block, char *buffer, size_t size) {
         const char *name;
         const SettingSpec *specs;
         const void *driver;
-        for (unsigned i = 0; config_driver_at(block->family, i, &name, &specs, &driver) && used >= 0 && (size_t)used < size; i++)
+        for (unsigned i = 0;
+             config_driver_at(block->family, i, &name, &specs, &driver) && used >= 0 && (size_t)used < size; i++)
                 used += snprintf(buffer + used, size - (size_t)used, "%s%s", used ? ", " : "", name);
         return buffer;
 }

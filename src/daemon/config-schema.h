@@ -6,7 +6,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-typedef enum DriverFamily { FAMILY_UNITS, FAMILY_TRAFFIC, FAMILY_METRICS, FAMILY_COUNT, FAMILY_NONE = FAMILY_COUNT } DriverFamily;
+typedef enum DriverFamily {
+        FAMILY_UNITS,
+        FAMILY_TRAFFIC,
+        FAMILY_METRICS,
+        FAMILY_COUNT,
+        FAMILY_NONE = FAMILY_COUNT
+} DriverFamily;
 
 /* A block at the top of the file. One with a family also holds a block for each driver, named like it. */
 typedef struct BlockSpec {
@@ -25,7 +31,8 @@ const BlockSpec *config_block_find(const char *name, size_t *ret_index); /* NULL
 
 /* The driver at `index` of a family as the registry lists them; false behind the last one. `ret_driver` is the UnitsDriver,
  * TrafficDriver or MetricsDriver. */
-bool config_driver_at(DriverFamily family, unsigned index, const char **ret_name, const SettingSpec **ret_specs, const void **ret_driver);
+bool config_driver_at(DriverFamily family, unsigned index, const char **ret_name, const SettingSpec **ret_specs,
+                      const void **ret_driver);
 bool config_driver_find(DriverFamily family, const char *name, const SettingSpec **ret_specs, const void **ret_driver);
 /* "systemd, supervisor", with "none" in front where that is allowed. Returns `buffer`. */
 char *config_driver_names(const BlockSpec *block, char *buffer, size_t size);

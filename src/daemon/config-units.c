@@ -12,7 +12,8 @@
 #define UNIT_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_.\\@-"
 
 static bool has_unit_suffix(const char *name) {
-        static const char *const suffixes[] = {".service", ".socket", ".target", ".timer", ".path", ".mount", ".scope", ".slice"};
+        static const char *const suffixes[] = {".service", ".socket", ".target", ".timer",
+                                               ".path",    ".mount",  ".scope",  ".slice"};
         const char *dot = strrchr(name, '.');
         for (size_t i = 0; dot && i < ARRAY_SIZE(suffixes); i++)
                 if (strcmp(dot, suffixes[i]) == 0)
@@ -40,10 +41,15 @@ static int expand(const char *pattern, const char *version, char *ret_text, size
         for (const char *at = pattern; *at;) {
                 char part[VERSION_MAX] = {*at, '\0'};
                 const char *end = *at == '{' ? strchr(at, '}') : NULL;
-                if (*at == '{' && (!end || placeholder_text(at + 1, (size_t)(end - at) - 1, version, part, sizeof part) < 0))
-                        return error_set(error, -EINVAL, "'%.80s' has an unknown placeholder; allowed are {version} {major} {minor} {patch}", pattern);
+                if (*at == '{' &&
+                    (!end || placeholder_text(at + 1, (size_t)(end - at) - 1, version, part, sizeof part) < 0))
+                        return error_set(
+                                error, -EINVAL,
+                                "'%.80s' has an unknown placeholder; allowed are {version} {major} {minor} {patch}",
+                                pattern);
                 if (used + strlen(part) >= size)
-                        return error_set(error, -ENAMETOOLONG, "'%.80s' becomes too long for version %s", pattern, version);
+                        return error_set(error, -ENAMETOOLONG, "'%.80s' becomes too long for version %s", pattern,
+                                         version);
                 used += (size_t)snprintf(ret_text + used, size - used, "%s", part);
                 at = end ? end + 1 : at + 1;
         }
@@ -56,8 +62,12 @@ static int expand_unit(const char *pattern, const char *version, char *ret_name,
         if (r < 0)
                 return r;
         size_t length = strlen(ret_name);
-        if (length == 0 || ret_name[0] == '-' || ret_name[0] == '.' || ret_name[strspn(ret_name, UNIT_CHARACTERS)] != '\0')
-                return error_set(error, -EINVAL, "'%.80s' is no unit's name; allowed are letters, digits and : _ . @ \\ -, not - or . in front", ret_name);
+        if (length == 0 || ret_name[0] == '-' || ret_name[0] == '.' ||
+            ret_name[strspn(ret_name, UNIT_CHARACTERS)] != '\0')
+                return error_set(
+                        error, -EINVAL,
+                        "'%.80s' is no unit's name; allowed are letters, digits and : _ . @ \\ -, not - or . in front",
+                        ret_name);
         if (has_unit_suffix(ret_name))
                 return 0;
         if (length + strlen(".service") >= size)
@@ -72,7 +82,8 @@ int config_expand_units(const char *const *patterns, const char *version, UnitSe
                 return error_set(error, -EINVAL, "no unit is named; allowed are 1 to %d", UNITS_MAX);
         for (; *patterns; patterns++) {
                 if (units.count == UNITS_MAX)
-                        return error_set(error, -EINVAL, "more than %d units; allowed are 1 to %d", UNITS_MAX, UNITS_MAX);
+                        return error_set(error, -EINVAL, "more than %d units; allowed are 1 to %d", UNITS_MAX,
+                                         UNITS_MAX);
                 int r = expand_unit(*patterns, version, units.names[units.count], sizeof units.names[0], error);
                 if (r < 0)
                         return r;
@@ -86,7 +97,8 @@ int config_expand_units(const char *const *patterns, const char *version, UnitSe
 static int check_version(const char *version, Error *error) {
         if (version_valid(version))
                 return 0;
-        return error_set(error, -EINVAL, "'%.80s' is no version; allowed is for example v2.4.0", version ? version : "");
+        return error_set(error, -EINVAL, "'%.80s' is no version; allowed is for example v2.4.0",
+                         version ? version : "");
 }
 
 int config_units(const Config *config, const char *version, UnitSet *ret_units, Error *error) {

@@ -11,15 +11,15 @@
 
 typedef struct Config {
         char *file;
-        Rules rules;                  /* thresholds: and decision: */
+        Rules rules;                    /* thresholds: and decision: */
         int64_t budgets_us[STEP_COUNT]; /* budgets: (specification, "Total Rollback Time"); [0] is the preflight */
-        int64_t emergency_drain_us;   /* budgets.emergency_drain: 5s */
-        int64_t drain_park_max_us;    /* traffic.drain_park_max: 5s */
+        int64_t emergency_drain_us;     /* budgets.emergency_drain: 5s */
+        int64_t drain_park_max_us;      /* traffic.drain_park_max: 5s */
 
         /* paths: */
-        char *versions;     /* /opt/novacron/versions */
-        char *current;      /* /opt/novacron/current */
-        char *live_config;  /* /etc/novacron/config.yaml */
+        char *versions;    /* /opt/novacron/versions */
+        char *current;     /* /opt/novacron/current */
+        char *live_config; /* /etc/novacron/config.yaml */
         char *saved_config; /* /etc/novacron/config.{version}.yaml; "" when releases have no configuration of their own */
         char *state;        /* /var/lib/novacron: journal, manifests, locks */
         char *log;          /* /var/log/novacron/rollback.log */
@@ -27,7 +27,7 @@ typedef struct Config {
         char *group;        /* novacron: members may act; "" none */
 
         /* units: */
-        char *unit_pattern; /* novacron-dwcp-v{major}; also {version} {minor} {patch} */
+        char *unit_pattern;    /* novacron-dwcp-v{major}; also {version} {minor} {patch} */
         Settings *units_block; /* for its map `releases:` (version glob -> units), read by config_units() */
         const UnitsDriver *units_driver;
         Settings *units_settings;

@@ -106,7 +106,7 @@ void controller_remember_deployment(Controller *controller) {
         if (!controller->journal)
                 return;
         controller->deployment = (Deployment){0};
-        controller->deployment_is_rollback = false;
+        controller->deployment_is_rollback = controller->baked = false;
         controller->deployment_known =
                 journal_last_deployment(controller->journal, &controller->deployment, &error) == 1;
         if (controller->deployment_known && controller->deployment.run_id > 0 &&

@@ -31,7 +31,7 @@ static void add_deployment(Controller *controller, const Deployment *deployment,
         controller->deployment = *deployment;
         controller->deployment_known = true;
         controller->deployment_is_rollback = is_rollback;
-        controller->triggered_since_deployment = false;
+        controller->triggered_since_deployment = controller->baked = false;
         if (controller->journal && journal_add_deployment(controller->journal, &controller->deployment, &error) < 0)
                 log_error("the deployment of %s could not be journalled: %s", deployment->version, error_text(&error));
 }

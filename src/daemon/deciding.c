@@ -14,8 +14,8 @@
 static void look_at_bake(Controller *controller, const Verdict *verdict) {
         Release release;
         Error error = {0};
-        if (!controller->deployment_known || !controller->journal || controller->version[0] == '\0' ||
-            verdict->degraded > 0)
+        if (controller->baked || !controller->deployment_known || !controller->journal ||
+            controller->version[0] == '\0' || verdict->degraded > 0)
                 return;
         if (strcmp(controller->deployment.version, controller->version) != 0)
                 return;
@@ -26,12 +26,15 @@ static void look_at_bake(Controller *controller, const Verdict *verdict) {
                          probe->known && probe->consecutive_failures == 0))
                 return;
         if (journal_release(controller->journal, controller->version, &release, &error) == 1 &&
-            release.state != RELEASE_BAKING && release.state != RELEASE_UNPROVEN)
+            release.state != RELEASE_BAKING && release.state != RELEASE_UNPROVEN) {
+                controller->baked = true;
                 return;
+        }
         if (journal_set_release(controller->journal, controller->version, RELEASE_GOOD, clock_wall_us(), &error) < 0) {
                 log_error("the state of %s could not be journalled: %s", controller->version, error_text(&error));
                 return;
         }
+        controller->baked = true;
         log_info("%s is good: it has lived through its bake", controller->version);
         controller_tell(controller, "status", status_answer(controller));
 }

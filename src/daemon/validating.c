@@ -5,6 +5,7 @@
 #include "core/names.h"
 #include "daemon/controller.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define SETTLE_US                                                                                                      \
@@ -116,13 +117,14 @@ void validating_look(Controller *controller) {
         if (!enough && waited < rules->window_us)
                 return;
         const Sample *newest =
-                engine_newest(watcher_engine(controller->watcher)); /* the window began when the run ended */
+                engine_newest(watcher_engine(controller->watcher)); /* the window began when that had settled */
         if (newest &&
             engine_sample_usable(rules, newest)) { /* with a short interval: one taken now would hold next to nothing */
                 finish(controller);
                 return;
         }
         Error error = {0};
-        if (watcher_sample_now(controller->watcher, on_sample, controller, &validating->op, &error) < 0)
+        int r = watcher_sample_now(controller->watcher, on_sample, controller, &validating->op, &error);
+        if (r < 0 && r != -EBUSY)
                 finish(controller);
 }

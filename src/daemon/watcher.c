@@ -223,7 +223,8 @@ void watcher_resume(Watcher *watcher) {
 int watcher_sample_now(Watcher *watcher, OpCallback callback, void *userdata, Op **ret_op, Error *error) {
         if (!watcher->world->metrics)
                 return error_set(error, -ENODEV, "no metrics source is configured (metrics.source)");
-        watcher->collect = op_cancel(watcher->collect);
+        if (watcher->collect)
+                return error_set(error, -EBUSY, "the next sample is just being taken");
         int r = metrics_driver(watcher)->collect(watcher->world->metrics, COLLECT_BUDGET_US, callback, userdata, ret_op,
                                                  error);
         if (r < 0)

@@ -27,7 +27,8 @@ void watcher_set_units(Watcher *watcher, const UnitSet *units);
 void watcher_suspend(Watcher *watcher);
 void watcher_resume(Watcher *watcher);
 
-/* Takes a sample now, apart from the series: of what has happened since watcher_resume(). `sampled` isn't called. -ENODEV: no source. */
+/* Takes a sample now, apart from the series: of what has happened since watcher_resume(). `sampled` isn't called. -ENODEV: no source;
+ * -EBUSY: the series is taking one at this moment, look again when it is there. */
 int watcher_sample_now(Watcher *watcher, OpCallback callback, void *userdata, Op **ret_op, Error *error);
 
 bool watcher_service_failed(Watcher *watcher, char *reason, size_t size);

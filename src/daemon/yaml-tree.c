@@ -111,7 +111,8 @@ static int parse_key(Parse *parse, const yaml_event_t *event, const TreeNode *ma
                 return r;
         const TreeNode *first = tree_member(mapping, key);
         if (first)
-                return error_set(parse->error, -EINVAL, "%s:%u:%u: '%s' is set twice, the first time on line %u: keep one of them",
+                return error_set(parse->error, -EINVAL,
+                                 "%s:%u:%u: '%s' is set twice, the first time on line %u: keep one of them",
                                  parse->name, mark.line, mark.column, key, first->key_mark.line);
         *ret_key = TAKE_PTR(key);
         return 0;
@@ -184,7 +185,8 @@ static int parse_documents(Parse *parse, TreeNode **ret_root) {
                         continue;
                 if (event.type == YAML_DOCUMENT_START_EVENT) {
                         if (root)
-                                return parse_error(parse, mark_of(event.start_mark), "a second document: the file must hold one");
+                                return parse_error(parse, mark_of(event.start_mark),
+                                                   "a second document: the file must hold one");
                         continue;
                 }
                 r = parse_node(parse, &event, 1, &root);
@@ -208,7 +210,10 @@ static size_t utf8_length(const unsigned char *text, size_t left) {
         unsigned char lead = text[0];
         if (lead < 0x80)
                 return 1;
-        size_t length = lead >= 0xC2 && lead <= 0xDF ? 2 : (lead & 0xF0) == 0xE0 ? 3 : lead >= 0xF0 && lead <= 0xF4 ? 4 : 0;
+        size_t length = lead >= 0xC2 && lead <= 0xDF   ? 2
+                        : (lead & 0xF0) == 0xE0        ? 3
+                        : lead >= 0xF0 && lead <= 0xF4 ? 4
+                                                       : 0;
         if (length == 0 || length > left)
                 return 0;
         unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
@@ -239,7 +244,8 @@ static int check_utf8(const Parse *parse, const char *text, size_t size) {
 int tree_parse(const char *name, const char *text, size_t size, TreeNode **ret_root, Error *error) {
         Parse parse = {.name = name, .error = error};
         if (size > TREE_SIZE_MAX)
-                return error_set(error, -EFBIG, "%s:1:1: larger than %d KiB: that is no configuration", name, TREE_SIZE_MAX / 1024);
+                return error_set(error, -EFBIG, "%s:1:1: larger than %d KiB: that is no configuration", name,
+                                 TREE_SIZE_MAX / 1024);
         int r = check_utf8(&parse, text, size);
         if (r < 0)
                 return r;

@@ -18,7 +18,8 @@ typedef struct HttpRequest {
         const char *body;           /* NULL: none */
         size_t body_size;
         size_t answer_max; /* bytes; 0: 64 KiB. A longer answer is a failure */
-        bool reuse;        /* keep the connection for the next request */
+        bool reuse; /* keep the connection for the next request. Not for a POST that must not be sent twice: a kept
+                            * connection that turns out to be dead is silently replaced */
 } HttpRequest;
 
 typedef struct HttpAnswer {

@@ -24,20 +24,22 @@
 
 static ApiServer *server;
 
-static int op_echo(UNUSED void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, UNUSED Problem *problem) {
-        *ret_answer = json_pack("{s:O, s:s, s:b, s:f}", "arguments", arguments, "caller", caller->name, "may_act", (int)caller->may_act,
-                                "rate", 0.05);
+static int op_echo(UNUSED void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer,
+                   UNUSED Problem *problem) {
+        *ret_answer = json_pack("{s:O, s:s, s:b, s:f}", "arguments", arguments, "caller", caller->name, "may_act",
+                                (int)caller->may_act, "rate", 0.05);
         return 0;
 }
 
-static int op_problem(UNUSED void *self, UNUSED const json_t *arguments, UNUSED const Caller *caller, UNUSED json_t **ret_answer,
-                      Problem *problem) {
+static int op_problem(UNUSED void *self, UNUSED const json_t *arguments, UNUSED const Caller *caller,
+                      UNUSED json_t **ret_answer, Problem *problem) {
         problem_add(problem, "holder", json_pack("{s:i}", "pid", 42));
         return problem_set(problem, 409, 75, "Busy", "held by %s", "caf\xc3"); /* cut inside a character */
 }
 
 /* why: "COUNT SIZE": publishes so many events of such a size. */
-static int op_publish(UNUSED void *self, const json_t *arguments, UNUSED const Caller *caller, json_t **ret_answer, UNUSED Problem *problem) {
+static int op_publish(UNUSED void *self, const json_t *arguments, UNUSED const Caller *caller, json_t **ret_answer,
+                      UNUSED Problem *problem) {
         int count = 0, size = 0;
         const char *why = json_string_value(json_object_get(arguments, "why"));
         if (!why || sscanf(why, "%d %d", &count, &size) != 2)
@@ -132,8 +134,9 @@ static char *ask(const char *request) {
 
 static char *post(const char *target, const char *body) {
         AUTO_FREE char *request = NULL;
-        if (asprintf(&request, "POST %s HTTP/1.1\r\n" CLOSE "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", target,
-                     strlen(body), body) < 0)
+        if (asprintf(&request,
+                     "POST %s HTTP/1.1\r\n" CLOSE "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                     target, strlen(body), body) < 0)
                 return NULL;
         return ask(request);
 }
@@ -197,7 +200,8 @@ static const Refusal refusals[] = {
         {GET("/api/v3/rollback/99999999999999999999"), 404, "nothing at"},
         {GET("/api/v3/../../etc/passwd"), 404, "nothing at"},
         {"DELETE /api/v3/status HTTP/1.1\r\n" CLOSE "\r\n", NULL, 405, "Allow: GET, HEAD\r\n"},
-        {"PUT /api/v3/rollback HTTP/1.1\r\n" CLOSE "Content-Length: 0\r\n\r\n", NULL, 405, "Allow: GET, HEAD, POST\r\n"},
+        {"PUT /api/v3/rollback HTTP/1.1\r\n" CLOSE "Content-Length: 0\r\n\r\n", NULL, 405,
+         "Allow: GET, HEAD, POST\r\n"},
         {GET("/api/v3/deploy"), 405, "Allow: POST\r\n"},
         {GET("/api/v3/plan?mood=manual"), 400, "knows no 'mood'; did you mean 'mode'?"},
         {GET("/api/v3/plan?mode=rude"), 400, "'mode' must be one of: manual emergency automatic"},
@@ -212,13 +216,16 @@ static const Refusal refusals[] = {
         {POST("/api/v3/rollback", JSON, "{\""), 400, "the body is no JSON: line 1"},
         {POST("/api/v3/rollback", JSON, "[{}]"), 400, "must be a JSON object"},
         {POST("/api/v3/rollback", JSON, "{\"mode\":\"manual\",\"mode\":\"manual\"}"), 400, "no JSON"},
-        {POST("/api/v3/rollback", JSON, "{\"mode\":\"automatic\",\"reason\":\"x\"}"), 400, "'mode' must be one of: manual emergency"},
+        {POST("/api/v3/rollback", JSON, "{\"mode\":\"automatic\",\"reason\":\"x\"}"), 400,
+         "'mode' must be one of: manual emergency"},
         {POST("/api/v3/rollback", JSON, "{\"mode\":\"manual\",\"reason\":7} "), 400, "'reason' must be a text"},
         {POST("/api/v3/rollback", JSON, "{\"mode\":\"manual\",\"reason\":\"\"} "), 400, "'reason' must not be empty"},
-        {POST("/api/v3/rollback", JSON, "{\"mode\":\"manual\",\"reason\":\"a\\nb\"}"), 400, "must not hold line breaks"},
+        {POST("/api/v3/rollback", JSON, "{\"mode\":\"manual\",\"reason\":\"a\\nb\"}"), 400,
+         "must not hold line breaks"},
         {POST("/api/v3/rollback", JSON, "{\"a\":\"\\u0000\"}"), 400, "no JSON"},
         {POST("/api/v3/rollback", "", "{}"), 415, "Content-Type: application/json"},
-        {POST("/api/v3/rollback", "Content-Type: application/x-www-form-urlencoded\r\n", "{}"), 415, "Content-Type: application/json"},
+        {POST("/api/v3/rollback", "Content-Type: application/x-www-form-urlencoded\r\n", "{}"), 415,
+         "Content-Type: application/json"},
         {POST("/api/v3/rollback", "Content-Type: application/jsonx\r\n", "{}"), 415, "Content-Type: application/json"},
         {POST("/api/v3/rollback?mode=manual", JSON, "{}"), 400, "not into the query"},
         {GET("/api/v3/version"), 501, "cannot GET /api/v3/version"},
@@ -231,10 +238,12 @@ static void test_refusals(UNUSED void **state) {
         for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
                 const char *body = refusals[i].body;
                 AUTO_FREE char *request = NULL;
-                assert_true(asprintf(&request, body ? "%sContent-Length: %zu\r\n\r\n%s" : "%s", refusals[i].request, body ? strlen(body) : 0, body) > 0);
+                assert_true(asprintf(&request, body ? "%sContent-Length: %zu\r\n\r\n%s" : "%s", refusals[i].request,
+                                     body ? strlen(body) : 0, body) > 0);
                 AUTO_FREE char *answer = ask(request);
                 if (http_status(answer) != refusals[i].status || !strstr(answer, refusals[i].says))
-                        fail_msg("row %zu: %s\nwanted %d ... %s\ngot %s", i, request, refusals[i].status, refusals[i].says, answer);
+                        fail_msg("row %zu: %s\nwanted %d ... %s\ngot %s", i, request, refusals[i].status,
+                                 refusals[i].says, answer);
                 assert_contains(answer, "Content-Type: application/problem+json\r\n");
         }
 }
@@ -249,7 +258,8 @@ static void test_bodies_are_bounded(UNUSED void **state) {
 
         /* without an end it is cut off */
         AUTO_CLOSE int fd = http_connect(path);
-        assert_true(http_send_text(fd, "POST /api/v3/rollback HTTP/1.1\r\n" CLOSE "Transfer-Encoding: chunked\r\n\r\n"));
+        assert_true(
+                http_send_text(fd, "POST /api/v3/rollback HTTP/1.1\r\n" CLOSE "Transfer-Encoding: chunked\r\n\r\n"));
         bool open = true;
         for (int i = 0; open && i < 100; i++)
                 open = http_send_text(fd, "13880\r\n") && http_send(fd, large, 80000) && http_send_text(fd, "\r\n");
@@ -269,7 +279,8 @@ static void test_headers_are_bounded(UNUSED void **state) {
 }
 
 static void test_garbage(UNUSED void **state) {
-        static const char *const starts[] = {"", "GET ", "GET /api/v3/status HTTP/1.1\r\n", "POST /api/v3/rollback HTTP/1.1\r\nHost: x\r\n",
+        static const char *const starts[] = {"", "GET ", "GET /api/v3/status HTTP/1.1\r\n",
+                                             "POST /api/v3/rollback HTTP/1.1\r\nHost: x\r\n",
                                              "POST /api/v3/rollback HTTP/1.1\r\n" JSON "Content-Length: 200\r\n\r\n{"};
         uint64_t seed = 1;
         for (int i = 0; i < 1000; i++) {
@@ -310,8 +321,8 @@ static void test_a_slow_client_holds_nobody_up(UNUSED void **state) {
 static int open_events(const char *last_id) {
         int fd = http_connect(path);
         char request[160];
-        snprintf(request, sizeof request, "GET /api/v3/events HTTP/1.1\r\nHost: x\r\n%s%s%s\r\n", last_id ? "Last-Event-ID: " : "",
-                 last_id ? last_id : "", last_id ? "\r\n" : "");
+        snprintf(request, sizeof request, "GET /api/v3/events HTTP/1.1\r\nHost: x\r\n%s%s%s\r\n",
+                 last_id ? "Last-Event-ID: " : "", last_id ? last_id : "", last_id ? "\r\n" : "");
         assert_true(http_send_text(fd, request));
         return fd;
 }
@@ -371,6 +382,7 @@ static void test_a_slow_reader_is_dropped(UNUSED void **state) {
         AUTO_CLOSE int slow = open_events(NULL), quick = open_events(NULL);
         AUTO_FREE char *slow_opened = http_read(slow, ": connected"), *quick_opened = http_read(quick, ": connected");
         assert_contains(slow_opened, ": connected");
+        assert_contains(quick_opened, ": connected");
         for (int i = 0; i < 60; i++) {
                 publish("10 4000"); /* 2.4 MB in all: more than a socket and the ring hold */
                 AUTO_FREE char *some = http_read(quick, "\n\n");
@@ -405,7 +417,8 @@ static int as_nobody(const gid_t *groups, size_t group_count, int (*check)(void)
         fflush(NULL);
         pid_t pid = fork();
         if (pid == 0) {
-                if (setgroups(group_count, groups) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
+                if (setgroups(group_count, groups) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+                    setresuid(NOBODY, NOBODY, NOBODY) < 0)
                         _exit(99);
                 _exit(check());
         }
@@ -420,7 +433,9 @@ static int try_to_act(void) {
         if (http_status(reading) != 200 || !strstr(reading, "nobody (uid 65534)"))
                 return 90;
         if (http_status(acting) == 403)
-                return strstr(acting, "\"exit_code\":77") && strstr(acting, "nobody (uid 65534) and may only look") ? 3 : 91;
+                return strstr(acting, "\"exit_code\":77") && strstr(acting, "nobody (uid 65534) and may only look")
+                               ? 3
+                               : 91;
         return http_status(acting) == 200 ? 0 : 92;
 }
 
@@ -454,7 +469,8 @@ static void test_rights(UNUSED void **state) {
         fflush(NULL);
         pid_t pid = fork();
         if (pid == 0) {
-                if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
+                if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+                    setresuid(NOBODY, NOBODY, NOBODY) < 0)
                         _exit(99);
                 for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
                         fds[i] = http_connect(path);

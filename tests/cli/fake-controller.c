@@ -31,7 +31,8 @@ static void note(const char *name, const json_t *arguments, const Caller *caller
                 fprintf(file, "%s %s%s\n", name, text, caller->may_act ? "" : " (may not act)");
 }
 
-static int answer(const char *name, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+static int answer(const char *name, const json_t *arguments, const Caller *caller, json_t **ret_answer,
+                  Problem *problem) {
         note(name, arguments, caller);
         json_t *document = load(name);
         if (!document)
@@ -63,7 +64,8 @@ static int on_publish(sd_event_source *source, UNUSED uint64_t usec, UNUSED void
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-static int begin_run(const char *name, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+static int begin_run(const char *name, const json_t *arguments, const Caller *caller, json_t **ret_answer,
+                     Problem *problem) {
         int r = answer(name, arguments, caller, ret_answer, problem);
         if (r == 0 && events) {
                 rewind(events);
@@ -75,9 +77,10 @@ static int begin_run(const char *name, const json_t *arguments, const Caller *ca
         return r;
 }
 
-#define OPERATION(name)                                                                                                                  \
-        static int op_##name(UNUSED void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) { \
-                return answer(#name, arguments, caller, ret_answer, problem);                                                           \
+#define OPERATION(name)                                                                                                \
+        static int op_##name(UNUSED void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer,    \
+                             Problem *problem) {                                                                       \
+                return answer(#name, arguments, caller, ret_answer, problem);                                          \
         }
 OPERATION(status)
 OPERATION(version)
@@ -91,13 +94,16 @@ OPERATION(resume)
 OPERATION(deployment_status)
 OPERATION(adopt)
 
-static int op_rollback(UNUSED void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+static int op_rollback(UNUSED void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer,
+                       Problem *problem) {
         return begin_run("rollback", arguments, caller, ret_answer, problem);
 }
-static int op_deploy(UNUSED void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+static int op_deploy(UNUSED void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer,
+                     Problem *problem) {
         return begin_run("deploy", arguments, caller, ret_answer, problem);
 }
-static int op_run_show(UNUSED void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+static int op_run_show(UNUSED void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer,
+                       Problem *problem) {
         if (!newest_run)
                 return answer("run_show", arguments, caller, ret_answer, problem);
         *ret_answer = json_incref(newest_run);

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -407,10 +408,10 @@ def last_screen(seen, rows=40):
 
 def test_a_narrow_terminal_is_drawn_without_wrapping(stage):
     stage.controller(events=ALL_EVENTS, plan=PLAN, rollback=run(0), validate=PASSED)
-    seen, _ = stage.on_terminal("emergency", "Critical: Total service outage", columns=60, NO_COLOR="1")
-    drawn = [line for line in last_screen(seen).splitlines() if "─" in line or "━" in line]
-    assert drawn
-    fits("\n".join(drawn), 60)
+    seen, _ = stage.on_terminal("emergency", "Critical: Total service outage", columns=66, NO_COLOR="1")
+    frames = re.sub("\x1b\\[[0-9]*[A-Za-z]", "", seen.split("Rolled back from")[0])
+    assert "▸ 3 Stop current version" in frames and "─" in frames  # while it was under way
+    fits(frames, 65)  # the last column is left free: some terminals wrap there
 
 
 @pytest.mark.parametrize("name, code, end", [
@@ -507,7 +508,7 @@ def test_without_a_controller(stage):
     for words in [["pause"], ["resume"], ["cancel"], ["adopt"], ["deploy", "v3.0.0"]]:
         done = stage.cli(*words)
         assert done.returncode == 69, words
-        assert f"no controller answers on {stage.socket}: nobody listens there. Start it: systemctl start novacron-auto-rollback" in done.stderr
+        assert f"No controller answers on {stage.socket}: nobody listens there. Start it: systemctl start novacron-auto-rollback" in done.stderr
 
 
 def test_a_controller_that_hangs_is_as_good_as_none(stage):

@@ -77,21 +77,22 @@ static void test_thresholds_as_the_specification_prints_them(UNUSED void **state
 }
 
 static void test_everything_can_be_set(UNUSED void **state) {
-        AUTO_CONFIG Config *config = load("units:\n"
-                                          "  driver: supervisor\n"
-                                          "  supervisor:\n"
-                                          "    command: [/usr/bin/service, --port, '9000']\n"
-                                          "    ready_timeout: 1.5s\n"
-                                          "  systemd:\n"
-                                          "    bus: private\n"
-                                          "traffic:\n"
-                                          "  driver: haproxy\n"
-                                          "  drain_park_max: 2s\n"
-                                          "  haproxy: {socket: /run/haproxy.sock, backend: be, servers: [a, b], gate: false}\n"
-                                          "metrics: {source: edge, edge: {listen: '[::1]:9095'}}\n"
-                                          "alerts:\n  command: [/bin/mail, -s, rollback]\n"
-                                          "decision:\n  armed_for: 0\n"
-                                          "paths:\n  saved_config: ''\n  group: ''\n" HEALTH);
+        AUTO_CONFIG Config *config =
+                load("units:\n"
+                     "  driver: supervisor\n"
+                     "  supervisor:\n"
+                     "    command: [/usr/bin/service, --port, '9000']\n"
+                     "    ready_timeout: 1.5s\n"
+                     "  systemd:\n"
+                     "    bus: private\n"
+                     "traffic:\n"
+                     "  driver: haproxy\n"
+                     "  drain_park_max: 2s\n"
+                     "  haproxy: {socket: /run/haproxy.sock, backend: be, servers: [a, b], gate: false}\n"
+                     "metrics: {source: edge, edge: {listen: '[::1]:9095'}}\n"
+                     "alerts:\n  command: [/bin/mail, -s, rollback]\n"
+                     "decision:\n  armed_for: 0\n"
+                     "paths:\n  saved_config: ''\n  group: ''\n" HEALTH);
         assert_string_equal(config->units_driver->name, "supervisor");
         assert_string_equal(settings_list(config->units_settings, "command")[2], "9000");
         assert_null(settings_list(config->units_settings, "command")[3]);
@@ -126,22 +127,27 @@ static const Bad bad_files[] = {
         /* keys */
         {"threshold:\n  error_rate: 1.0%\n", "1:1", "there is no 'threshold'; did you mean 'thresholds'?"},
         {"zzzzzzzzzz:\n", "1:1", "allowed: thresholds, decision, budgets"},
-        {HEALTH "thresholds:\n  error_rat: 1.0%\n", "4:3", "'thresholds' has no key 'error_rat'; did you mean 'error_rate'?"},
-        {HEALTH "thresholds:\n  error_rate: 1.0%\n  error_rate: 2.0%\n", "5:3", "'error_rate' is set twice, the first time on line 4"},
+        {HEALTH "thresholds:\n  error_rat: 1.0%\n", "4:3",
+         "'thresholds' has no key 'error_rat'; did you mean 'error_rate'?"},
+        {HEALTH "thresholds:\n  error_rate: 1.0%\n  error_rate: 2.0%\n", "5:3",
+         "'error_rate' is set twice, the first time on line 4"},
         {HEALTH "health:\n  successes: 1\n", "3:1", "'health' is set twice, the first time on line 1"},
         {HEALTH "alerts: {xxxxxxxxxxxxxxx: 1}\n", "3:10", "'alerts' has no key 'xxxxxxxxxxxxxxx'; allowed: command"},
         {HEALTH "units:\n  sistemd:\n    bus: auto\n", "4:3", "did you mean 'systemd'?"},
         {HEALTH "units:\n  systemd:\n    buz: auto\n", "5:5", "'systemd' has no key 'buz'; did you mean 'bus'?"},
         {HEALTH "? [a]\n: 1\n", "3:3", "a key must be a plain word"},
         /* values */
-        {HEALTH "thresholds:\n  error_rate: 1.0\n", "4:15", "'error_rate' is '1.0'; allowed is a percentage such as 1.0%, from 0.0% to 100.0%"},
+        {HEALTH "thresholds:\n  error_rate: 1.0\n", "4:15",
+         "'error_rate' is '1.0'; allowed is a percentage such as 1.0%, from 0.0% to 100.0%"},
         {HEALTH "thresholds:\n  error_rate: 101%\n", "4:15", "from 0.0% to 100.0%"},
         {HEALTH "thresholds:\n  error_rate: -1%\n", "4:15", "'-1%'"},
         {HEALTH "thresholds:\n  error_rate: NaN\n", "4:15", "a percentage"},
-        {HEALTH "thresholds:\n  latency_p99: 100\n", "4:16", "'latency_p99' is '100'; allowed is a duration such as 100ms, 30s or 24h"},
+        {HEALTH "thresholds:\n  latency_p99: 100\n", "4:16",
+         "'latency_p99' is '100'; allowed is a duration such as 100ms, 30s or 24h"},
         {HEALTH "thresholds:\n  latency_p99: 100 parsec\n", "4:16", "a duration"},
         {HEALTH "thresholds:\n  latency_p99: 99999999999999999999s\n", "4:16", "a duration"},
-        {HEALTH "thresholds:\n  latency_p99: 0ms\n", "4:16", "too small; allowed is a duration such as 100ms, 30s or 24h, from 1ms to 1h"},
+        {HEALTH "thresholds:\n  latency_p99: 0ms\n", "4:16",
+         "too small; allowed is a duration such as 100ms, 30s or 24h, from 1ms to 1h"},
         {HEALTH "thresholds:\n  latency_p99:\n", "4:15", "a duration"},
         {HEALTH "decision:\n  min_requests: 0\n", "4:17", "too small; allowed is a whole number, from 1 to 1000000000"},
         {HEALTH "decision:\n  min_requests: 1e3\n", "4:17", "a whole number"},
@@ -157,7 +163,8 @@ static const Bad bad_files[] = {
         {HEALTH "alerts:\n  command: [/bin/mail, [x]]\n", "4:24", "an item of 'command' is no single value"},
         {HEALTH "alerts:\n  command: [/bin/mail, '']\n", "4:12", "an item is empty"},
         {HEALTH "alerts:\n  command: [mail]\n", "4:12", "a program's absolute path"},
-        {HEALTH "units:\n  systemd: {bus: tram}\n", "4:18", "'bus' is 'tram'; allowed is one of: auto, system, private"},
+        {HEALTH "units:\n  systemd: {bus: tram}\n", "4:18",
+         "'bus' is 'tram'; allowed is one of: auto, system, private"},
         {HEALTH "units:\n  systemd: {bus: auto system}\n", "4:18", "is 'auto system'"},
         {HEALTH "units:\n  systemd: {bus: ''}\n", "4:18", "one of: auto, system, private"},
         {HEALTH "traffic:\n  haproxy: {gate: yes}\n", "4:19", "'gate' is 'yes'; allowed is true or false"},
@@ -174,22 +181,28 @@ static const Bad bad_files[] = {
         {HEALTH "units:\n  driver: none\n", "4:11", "allowed is one of: systemd, supervisor"},
         {HEALTH "traffic:\n  driver: nginx\n", "4:11", "allowed is one of: none, haproxy, hook"},
         {HEALTH "traffic:\n  driver: haproxy\n", "4:11", "'traffic.haproxy.socket' is missing"},
-        {HEALTH "traffic:\n  driver: haproxy\n  haproxy:\n    socket: /run/x\n", "5:3", "'traffic.haproxy.backend' is missing"},
+        {HEALTH "traffic:\n  driver: haproxy\n  haproxy:\n    socket: /run/x\n", "5:3",
+         "'traffic.haproxy.backend' is missing"},
         {HEALTH "metrics: {source: prometheus}\n", "3:19", "allowed is one of: none, edge"},
         /* a driver that isn't chosen: what it says must be right, what is missing doesn't matter */
         {HEALTH "traffic:\n  haproxy:\n    socket: run/x\n", "5:13", "an absolute path"},
         /* what must fit together */
-        {HEALTH "decision:\n  interval: 121s\n", "4:13", "longer than 'thresholds.degradation_window' (2m); allowed is at most the window"},
+        {HEALTH "decision:\n  interval: 121s\n", "4:13",
+         "longer than 'thresholds.degradation_window' (2m); allowed is at most the window"},
         {HEALTH "thresholds:\n  degradation_window: 10s\n", "1:1", "'decision.interval' is 30s, longer than"},
-        {HEALTH "decision:\n  interval: 1s\nthresholds:\n  degradation_window: 128s\n", "4:13", "makes 129 samples; allowed are 128"},
+        {HEALTH "decision:\n  interval: 1s\nthresholds:\n  degradation_window: 128s\n", "4:13",
+         "makes 129 samples; allowed are 128"},
         {HEALTH "budgets:\n  verify_health: 1s\n", "1:1", NULL},
-        {"health:\n  url: http://h/\n  gap: 30s\n", "3:8", "3 successes 'health.gap' apart take 1m, but 'budgets.verify_health' is 1m"},
+        {"health:\n  url: http://h/\n  gap: 30s\n", "3:8",
+         "3 successes 'health.gap' apart take 1m, but 'budgets.verify_health' is 1m"},
         {HEALTH "paths:\n  current: /opt/novacron/versions\n", "4:12", "the same as 'paths.versions'"},
         {HEALTH "paths:\n  saved_config: /etc/config.yaml\n", "4:17", "an absolute path with {version} in it"},
-        {HEALTH "paths:\n  socket: /run/"
-                "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789\n",
+        {HEALTH
+         "paths:\n  socket: /run/"
+         "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789\n",
          "4:11", "a Unix socket's path is short"},
-        {HEALTH "units:\n  pattern: novacron-{minior}\n", "4:12", "an unknown placeholder; allowed are {version} {major} {minor} {patch}"},
+        {HEALTH "units:\n  pattern: novacron-{minior}\n", "4:12",
+         "an unknown placeholder; allowed are {version} {major} {minor} {patch}"},
         {HEALTH "units:\n  pattern: novacron-{major\n", "4:12", "an unknown placeholder"},
         {HEALTH "units:\n  pattern: -{major}\n", "4:12", "is no unit's name"},
         {HEALTH "units:\n  pattern: ../x\n", "4:12", "is no unit's name"},
@@ -232,7 +245,8 @@ static void test_bad_files(UNUSED void **state) {
                 if (r == 0)
                         fail_msg("row %zu was taken: %s", i, bad->text);
                 if (strncmp(error.message, place, strlen(place)) != 0 || !strstr(error.message, bad->says))
-                        fail_msg("row %zu:\n%s\nwanted %s...%s\ngot    %s", i, bad->text, place, bad->says, error.message);
+                        fail_msg("row %zu:\n%s\nwanted %s...%s\ngot    %s", i, bad->text, place, bad->says,
+                                 error.message);
                 assert_null(config);
                 assert_true(error.code < 0);
         }
@@ -331,7 +345,9 @@ static void test_reference_loads(UNUSED void **state) {
         FILE *file = open_memstream(&text, &size);
         config_print_reference(file);
         fclose(file);
-        assert_non_null(strstr(text, "thresholds:\n  # Maximum acceptable error rate: a percentage such as 1.0%, from 0.0% to 100.0%\n  error_rate: 1.0%\n"));
+        assert_non_null(strstr(
+                text,
+                "thresholds:\n  # Maximum acceptable error rate: a percentage such as 1.0%, from 0.0% to 100.0%\n  error_rate: 1.0%\n"));
         assert_non_null(strstr(text, "one of: none, haproxy, hook"));
         char *url = strstr(text, "  # url:");
         assert_non_null(url);

@@ -1,4 +1,5 @@
 """demo-load as a program: the ledger must catch what it is there to catch."""
+import csv
 import signal
 import socket
 import threading
@@ -17,6 +18,19 @@ def test_counts_agree_with_what_the_service_did(service, load):
     assert summary["stored"] == summary["acknowledged_writes"] == len(service.writes())
     assert (summary["lost"], summary["duplicated"], summary["misnumbered"]) == (0, 0, 0)
     assert len(summary["failures"]) == 50 and summary["failures"][0]["status"] == 500
+
+
+def test_tells_of_every_request(service, load, tmp_path):
+    service.configure(error_every=20)
+    service.start("v3.0.0")
+    summary = load("--rate", 200, "--duration", 1000, "--requests", tmp_path / "requests").end(None)
+    rows = list(csv.DictReader((tmp_path / "requests").read_text().splitlines()))
+    assert len(rows) == summary["requests"] == 200
+    assert {row["version"] for row in rows} == {"v3.0.0"}
+    assert [row["status"] for row in rows if row["outcome"] == "status"] == ["500"] * summary["failed"]
+    assert sum(row["write"] == "1" for row in rows) == summary["acknowledged_writes"] + summary["unacknowledged_writes"]
+    assert max(int(row["latency_us"]) for row in rows) == round(summary["longest_ms"] * 1000)
+    assert [int(row["due_us"]) for row in rows] == sorted(int(row["due_us"]) for row in rows)
 
 
 def test_tells_releases_and_phases_apart(service, load):

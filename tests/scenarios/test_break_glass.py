@@ -1,9 +1,10 @@
-"""An emergency must not depend on a daemon: no controller, a controller that hangs, a journal that can't be used."""
+"""An emergency must not depend on a daemon: no controller, a controller that hangs, a journal that can't be used.
+Nobody measures then, so it ends with the exit code for "rolled back, not verified"."""
 
 import json
 
 import pytest
-from testsite import CONTROLLER, JOURNAL, SERVICE_UNIT, UNITS
+from testsite import CONTROLLER, JOURNAL, NOT_VERIFIED, PERMISSION, SERVICE_UNIT, TRY_LATER, UNITS
 
 
 @pytest.mark.parametrize("mode", ["emergency", "manual"])
@@ -13,7 +14,7 @@ def test_controller_dead(site, mode):
     status = json.loads(site.cli("status", "--json", check=0).stdout)
     assert status["version"] == "v3.0.0" and status["controller"]["state"] == "breakglass"
     assert status["health"]["state"] == "healthy" and status["traffic"]["state"] == "flowing"
-    site.cli(mode, *(["--yes"] if mode == "manual" else []), "no controller", check=0)
+    site.cli(mode, *(["--yes"] if mode == "manual" else []), "no controller", check=NOT_VERIFIED)
     assert site.current() == "v2.4.0" and site.serving() == "v2.4.0"
     assert site.active("v2.4.0") and not site.active("v3.0.0")
     site.host.systemctl("start", CONTROLLER)
@@ -41,7 +42,7 @@ def test_controller_hung_in_a_run(site):
     site.host.run(["kill", "-STOP", str(pid)])
     process.kill()
     process.communicate()
-    site.cli("emergency", "the controller hangs", check=0, timeout=40)
+    site.cli("emergency", "the controller hangs", check=NOT_VERIFIED, timeout=40)
     assert site.serving() == "v2.4.0"
     run = site.wait_for_run(kind="rollback")
     assert (run["id"], run["outcome"], run["serving"]) == (begun["id"], "succeeded", "v2.4.0"), "its run was taken over"
@@ -60,10 +61,10 @@ def test_journal_corrupt(site, how):
     else:
         site.host.run(f"dd if=/dev/zero of={JOURNAL} bs=4096 seek=1 count=30 conv=notrunc status=none")
     refused = site.cli("manual", "--yes", "the journal is broken")
-    assert refused.returncode not in (0, 75), "only an emergency goes on without a journal"
+    assert refused.returncode not in (0, TRY_LATER), "only an emergency goes on without a journal"
     assert "journal" in refused.stdout + refused.stderr and "emergency" in refused.stdout + refused.stderr
     assert site.current() == "v3.0.0"
-    done = site.cli("emergency", "the journal is broken", check=0)
+    done = site.cli("emergency", "the journal is broken", check=NOT_VERIFIED)
     assert "side file" in done.stdout + done.stderr, done.stderr
     assert site.current() == "v2.4.0" and site.serving() == "v2.4.0"
     # what the message says: the broken one is moved away by a person, never deleted by the program
@@ -83,12 +84,12 @@ def test_nobody_else_may(site):
     site.host.add_user("visitor")
     site.host.systemctl("stop", CONTROLLER)
     done = site.host.run(["auto-rollback", "emergency", "let me"], user="visitor", check=False)
-    assert done.returncode == 77, done.stdout + done.stderr
+    assert done.returncode == PERMISSION, done.stdout + done.stderr
     assert "sudo" in done.stderr
     site.host.systemctl("start", CONTROLLER)
     site.wait_status(lambda status: status["version"] == "v3.0.0", what="the controller is back")
     done = site.host.run(["auto-rollback", "manual", "--yes", "let me"], user="visitor", check=False)
-    assert done.returncode == 77, done.stdout + done.stderr
+    assert done.returncode == PERMISSION, done.stdout + done.stderr
     looked = site.host.run(["auto-rollback", "status", "--json"], user="visitor", check=False)
     assert looked.returncode == 0 and json.loads(looked.stdout)["version"] == "v3.0.0", "everybody may look"
     site.check_steady("v3.0.0")
@@ -99,7 +100,7 @@ def test_controller_hung_without_a_run(site):
     load = site.begin_with()
     pid = site.controller_pid()
     site.host.run(["kill", "-STOP", str(pid)])
-    site.cli("emergency", "the controller does not answer", check=0, timeout=30)
+    site.cli("emergency", "the controller does not answer", check=NOT_VERIFIED, timeout=30)
     assert site.serving() == "v2.4.0"
     site.host.run(["kill", "-CONT", str(pid)], check=False)
     run = site.wait_for_run(kind="rollback", mode="emergency")

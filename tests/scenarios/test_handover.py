@@ -2,7 +2,7 @@
 traffic is never left drained."""
 
 import pytest
-from testsite import CONTROLLER, SERVICE_UNIT, UNITS, step
+from testsite import CONTROLLER, NOT_VERIFIED, REFUSED, SERVICE_UNIT, UNITS, step
 
 SLOW = {"start_version": SERVICE_UNIT.format(extra="ExecStartPre=/bin/sleep 2")}
 
@@ -40,7 +40,7 @@ def test_kill_9_in_the_middle_of_a_run(site):
     ended = site.wait_for_run(kind="rollback")
     assert (ended["id"], ended["outcome"], ended["serving"]) == (run["id"], "succeeded", "v2.4.0")
     out, err = process.communicate(timeout=30)
-    assert process.returncode in (0, 8), f"who typed it follows the run over the controller's death\n{out}{err}"
+    assert process.returncode in (0, NOT_VERIFIED), f"who typed it follows the run over the controller's death\n{out}{err}"
     site.check_steady("v2.4.0")
     site.check_ledger(load.end(), ended)
 
@@ -77,7 +77,7 @@ def test_reboot_after_a_rollback(site, orderly):
     status = site.status()
     assert status["last_run"]["id"] == run["id"]
     assert not site.status()["run"]
-    site.roll_back(check=4)  # nothing but a release that failed is left
+    site.roll_back(check=REFUSED)  # nothing but a release that failed is left
 
 
 def test_power_cut_in_the_middle_of_a_run(site):

@@ -155,7 +155,7 @@ def test_metrics_source(site, mode):
     if mode == "down":
         site.host.systemctl("stop", "exporter.service")
     alerted = site.wait_status(lambda status: any(alert["source"] == "metrics" for alert in status["alerts"]), what="an alert about the metrics")
-    seen = site.watch(4)
+    seen = site.watch(5.5)
     no_rollback(site, seen)
     for status in [alerted, *seen]:
         sample = status["metrics"]["sample"]

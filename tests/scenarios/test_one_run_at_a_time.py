@@ -3,9 +3,7 @@ fails again and again isn't rolled back again and again."""
 
 import re
 
-from testsite import FAST_WINDOW, SERVICE_UNIT, UNITS, step
-
-TRY_LATER = 75
+from testsite import CANCELLED, FAST_WINDOW, NOT_VERIFIED, SERVICE_UNIT, TRY_LATER, UNITS, step
 
 
 def slow_target(site):
@@ -25,7 +23,7 @@ def test_two_rollbacks(site):
         assert "the first one" in said and "root" in said, said
         assert re.search(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d", said), f"since when? {said}"
     out, err = first.communicate(timeout=30)
-    assert first.returncode in (0, 8), out + err
+    assert first.returncode in (0, NOT_VERIFIED), out + err
     runs = [run for run in site.runs() if run["kind"] == "rollback"]
     assert len(runs) == 1 and runs[0]["outcome"] == "succeeded"
     site.check_steady("v2.4.0")
@@ -42,7 +40,7 @@ def test_without_a_controller(site):
     done = site.cli("manual", "--yes", "the second one", check=TRY_LATER)
     assert "the first one" in done.stdout + done.stderr and re.search(r"process \d+|pid \d+", done.stdout + done.stderr), done.stderr
     out, err = first.communicate(timeout=30)
-    assert first.returncode in (0, 8), out + err
+    assert first.returncode in (0, NOT_VERIFIED), out + err
     assert site.current() == "v2.4.0" and site.active("v2.4.0") and not site.active("v3.0.0")
 
 
@@ -56,7 +54,7 @@ def test_a_cancel_before_the_stop_undoes(site):
     site.wait_acting("drain_traffic")
     site.cli("cancel", check=0)
     out, err = process.communicate(timeout=20)
-    assert process.returncode == 7, out + err
+    assert process.returncode == CANCELLED, out + err
     run = site.wait_for_run(kind="rollback")
     assert (run["outcome"], run["serving"]) == ("cancelled", "v3.0.0")
     assert client.wait(20) == 0, "the request in flight was lost to a rollback that never was"

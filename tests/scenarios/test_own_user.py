@@ -2,7 +2,7 @@
 
 import pytest
 from hosts import PROJECT
-from testsite import CONTROLLER, SERVICE_UNIT, UNITS
+from testsite import CONTROLLER, PERMISSION, SERVICE_UNIT, UNITS
 
 PACKAGING = PROJECT / "packaging"
 OWN_SOCKET = "[Service]\nSupplementaryGroups=haproxy\n"
@@ -64,11 +64,12 @@ def test_it_may_nothing_else(packaged, verb):
 def test_who_may_command_it(packaged):
     """Members of its group act without sudo; everybody else may only look."""
     site = packaged
-    site.begin_with(load=False)
+    load = site.begin_with()
     site.host.run("useradd --system --no-create-home --groups novacron oncall; useradd --system --no-create-home visitor")
     denied = site.host.run(["auto-rollback", "manual", "--yes", "let me"], user="visitor", check=False)
-    assert denied.returncode == 77, denied.stdout + denied.stderr
+    assert denied.returncode == PERMISSION, denied.stdout + denied.stderr
     site.host.run(["auto-rollback", "manual", "--yes", "it is bad"], user="oncall")
     run = site.wait_for_run(kind="rollback")
     assert run["outcome"] == "succeeded" and run["initiator"].startswith("oncall")
     site.check_steady("v2.4.0")
+    site.check_ledger(load.end(), run)

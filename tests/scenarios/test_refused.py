@@ -1,7 +1,7 @@
 """A target that can't be proven is refused before traffic is touched; the service never notices."""
 
 import pytest
-from testsite import UNITS, step
+from testsite import REFUSED, UNITS, step
 
 V2 = "/opt/novacron/versions/v2.4.0"
 
@@ -39,7 +39,7 @@ def test_manual(site, name):
     load = site.begin_with()
     before = len(site.runs())
     trouble(site)
-    done = site.roll_back(check=4)
+    done = site.roll_back(check=REFUSED)
     assert named in done.stderr + done.stdout, done.stderr + done.stdout
     runs = site.runs()
     if len(runs) > before:  # it came to a run: that ended at its preflight
@@ -71,7 +71,7 @@ def test_deployment_of_what_is_not_there(site):
     site.start()
     site.deploy_good()
     load = site.load()
-    done = site.deploy("v3.0.0", check=4)
+    done = site.deploy("v3.0.0", check=REFUSED)
     assert "v3.0.0" in done.stderr + done.stdout
     assert load.end()["failed"] == 0
     site.check_steady("v2.4.0")
@@ -95,7 +95,7 @@ def test_current(site, name):
     site.host.run(command)
     before = tree(site)
     for words in (["manual", "--yes", "now"], ["emergency", "now"], ["deploy", "v2.4.0"]):
-        done = site.cli(*words, check=4)
+        done = site.cli(*words, check=REFUSED)
         said = done.stdout + done.stderr
         assert named in said and ("ln -s" in said or "mv " in said), said
     status = site.wait_status(lambda status: status["version"] is None, what="the status says so")

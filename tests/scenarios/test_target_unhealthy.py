@@ -2,7 +2,7 @@
 Never dark in silence."""
 
 import pytest
-from testsite import SERVICE_UNIT, UNITS, step
+from testsite import HELD, PUT_BACK, SERVICE_UNIT, UNITS, step
 
 # What systemd starts for v2.4.0 from now on. The release itself is whole: it could not have been known beforehand.
 TARGETS = {
@@ -25,14 +25,14 @@ def test_the_original_is_put_back(site, how):
     site.configure(budgets={"verify_health": "3s", "start_version": "3s"})
     load = site.begin_with()
     spoil(site, "v2.4.0", how)
-    done = site.roll_back(check=5)
+    done = site.roll_back(check=PUT_BACK)
     run = site.wait_for_run(kind="rollback")
     assert (run["outcome"], run["phase"], run["serving"]) == ("put_back", "failed", "v3.0.0")
     guilty = "start_version" if how in ("never says it is ready", "can't be started") else "verify_health"
     assert step(run, guilty)["state"] in ("failed", "timed_out")
     assert step(run, "verify_health", recovery=True)["state"] == "done"
     assert run["failure"] and run["failure"] in done.stdout + done.stderr
-    assert any("v3.0.0" in alert for alert in site.alerts()), "an operator is told of a rollback that failed"
+    site.wait(lambda: any("put_back" in alert for alert in site.alerts()), 5, "an operator is told of a rollback that failed")
     site.check_steady("v3.0.0")
     site.check_ledger(load.end(), run)
 
@@ -42,7 +42,7 @@ def test_nothing_can_serve(site):
     load = site.begin_with()
     for version in UNITS:
         spoil(site, version, "can't be started")
-    site.cli("manual", "--yes", "it gets worse", check=6)
+    site.cli("manual", "--yes", "it gets worse", check=HELD)
     run = site.wait_for_run(kind="rollback")
     assert (run["outcome"], run["phase"], run["serving"]) == ("held", "holding", None)
     status = site.status()
@@ -60,7 +60,7 @@ def test_after_holding_a_person_mends_it(site):
     site.begin_with(load=False)
     for version in UNITS:
         spoil(site, version, "can't be started")
-    site.cli("manual", "--yes", "it gets worse", check=6)
+    site.cli("manual", "--yes", "it gets worse", check=HELD)
     site.write(f"/etc/systemd/system/{UNITS['v2.4.0']}", SERVICE_UNIT.format(extra=""))
     site.host.systemctl("daemon-reload")
     site.cli("resume", check=0)

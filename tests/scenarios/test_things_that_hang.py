@@ -4,7 +4,7 @@ import signal
 import time
 
 import pytest
-from testsite import seconds, step
+from testsite import HELD, NOT_VERIFIED, PUT_BACK, seconds, step
 
 
 @pytest.mark.parametrize("fault", [{"ignore_sigterm": True}, {"slow_stop_ms": 60000}], ids=["ignores SIGTERM", "takes a minute"])
@@ -54,7 +54,7 @@ def test_balancer_at_a_planned_rollback(site, how):
     site.wait_for_run(kind="rollback", ended=False, phase="settle", timeout=15)
     come(site)
     out, err = process.communicate(timeout=40)
-    assert process.returncode == 5, out + err
+    assert process.returncode == PUT_BACK, out + err
     run = site.wait_for_run(kind="rollback")
     assert (run["outcome"], run["serving"]) == ("undone", "v3.0.0")
     assert step(run, "stop_version")["state"] == "skipped" and step(run, "stop_version")["attempt"] == 0
@@ -74,7 +74,7 @@ def test_balancer_at_an_emergency(site, how):
     assert site.active("v2.4.0") and not site.active("v3.0.0")
     come(site)
     out, err = process.communicate(timeout=40)
-    assert process.returncode in (0, 8), out + err  # 8: nothing could be measured meanwhile
+    assert process.returncode in (0, NOT_VERIFIED), out + err  # 8: nothing could be measured meanwhile
     run = site.wait_for_run(kind="rollback")
     assert (run["outcome"], run["serving"]) == ("succeeded", "v2.4.0")
     assert step(run, "drain_traffic")["state"] in ("failed", "timed_out")
@@ -87,7 +87,7 @@ def test_balancer_that_stays_away(site):
     site.begin_with(load=False)
     stop_haproxy(site)
     began = time.monotonic()
-    site.cli("emergency", "the balancer is gone", check=6, timeout=60)
+    site.cli("emergency", "the balancer is gone", check=HELD, timeout=60)
     assert time.monotonic() - began < 45
     assert site.active("v2.4.0")
     assert any("HOLDING" in alert and "DRAINED" in alert for alert in site.alerts())

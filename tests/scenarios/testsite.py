@@ -34,6 +34,9 @@ HAPROXY_SOCKET = "/run/haproxy/admin.sock"
 UNITS = {"v2.4.0": "novacron-dwcp-v2.service", "v3.0.0": "novacron-dwcp-v3.service"}
 CONTROLLER = "novacron-auto-rollback.service"
 
+# Exit codes (base/exit-codes.h).
+REFUSED, PUT_BACK, HELD, CANCELLED, NOT_VERIFIED, TRY_LATER, PERMISSION = 4, 5, 6, 7, 8, 75, 77
+
 # A window short enough for a test; the proportions are those of the defaults (5 samples, 4 needed).
 CONFIG = {
     "thresholds": {"error_rate": "1.0%", "latency_p99": "100ms", "success_rate": "99.0%", "degradation_window": "8s"},
