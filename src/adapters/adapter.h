@@ -37,13 +37,17 @@ typedef struct UnitsDriver {
         int (*open)(const DriverContext *context, const Settings *settings, void **ret_self, Error *error);
         void (*close)(void *self); /* leaves the service running */
         /* Result: OpResult.units. Says what is; changes nothing. */
-        int (*query)(void *self, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
+        int (*query)(void *self, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata,
+                     Op **ret_op, Error *error);
         /* Done when no main process of the set lives any more. `force`: SIGKILL at once (specification, step 3 at its budget). */
-        int (*stop)(void *self, const UnitSet *units, bool force, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
+        int (*stop)(void *self, const UnitSet *units, bool force, int64_t budget_us, OpCallback callback,
+                    void *userdata, Op **ret_op, Error *error);
         /* Done when every unit is active and has said it is ready itself. Clears a start limit first. */
-        int (*start)(void *self, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
+        int (*start)(void *self, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata,
+                     Op **ret_op, Error *error);
         /* So that a reboot starts `enable` and not `disable`. Shared names are enabled only. NULL where it has no meaning. */
-        int (*enable)(void *self, const UnitSet *enable, const UnitSet *disable, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
+        int (*enable)(void *self, const UnitSet *enable, const UnitSet *disable, int64_t budget_us, OpCallback callback,
+                      void *userdata, Op **ret_op, Error *error);
         /* Watches one set, replacing the last; `units` NULL: watches none. The first report comes by itself. */
         int (*watch)(void *self, const UnitSet *units, UnitsChanged changed, void *userdata, Error *error);
 } UnitsDriver;
@@ -58,7 +62,8 @@ typedef struct TrafficDriver {
         /* Lets no new request through, and is done when nothing is in flight. With a gate, requests are parked; then what is
          * still in flight after `park_cut_us` is given up: OpResult.number says how many, 0 for a clean drain. Without one,
          * OpResult.detail says that requests are refused meanwhile. Keeps the gate's deadline extended until restored. */
-        int (*drain)(void *self, int64_t park_cut_us, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
+        int (*drain)(void *self, int64_t park_cut_us, int64_t budget_us, OpCallback callback, void *userdata,
+                     Op **ret_op, Error *error);
         int (*restore)(void *self, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
         /* Result: OpResult.traffic. */
         int (*query)(void *self, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
@@ -69,7 +74,8 @@ typedef struct TrafficDriver {
 typedef struct MetricsDriver {
         const char *name;
         const SettingSpec *settings;
-        int (*open)(const DriverContext *context, const Settings *settings, const Rules *rules, void **ret_self, Error *error);
+        int (*open)(const DriverContext *context, const Settings *settings, const Rules *rules, void **ret_self,
+                    Error *error);
         void (*close)(void *self);
         /* Result: OpResult.sample over [the last collect or open, now); `measured` false with a note when the source failed. A
          * dead, hanging or nonsensical source is a sample that was not measured, never an Op that fails. */
