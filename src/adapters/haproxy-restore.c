@@ -74,7 +74,9 @@ static bool drains_servers(const Haproxy *haproxy, const HaproxyView *view) {
 static int compose_server(const Haproxy *haproxy, const HaproxyServer *server, bool undrain, bool nobody, char *line,
                           size_t size) {
         HaproxyServerState before = state_before(haproxy, server->name, HAPROXY_UP);
-        bool ready = undrain && server->state == HAPROXY_DRAIN && before != HAPROXY_DRAIN;
+        /* one that was down when it was drained doesn't show that it is drained, too */
+        bool may_be_drained = server->state == HAPROXY_DRAIN || server->state == HAPROXY_DOWN;
+        bool ready = undrain && may_be_drained && before != HAPROXY_DRAIN;
         bool trusted = before == HAPROXY_UP || (before == HAPROXY_DOWN && nobody);
         bool up = server->checked && trusted && (ready || server->state == HAPROXY_DOWN);
         int r = ready ? haproxy_append(line, size, "set server %s/%s state ready", haproxy->backend, server->name) : 0;
@@ -82,15 +84,20 @@ static int compose_server(const Haproxy *haproxy, const HaproxyServer *server, b
                             : r;
 }
 
-static bool nobody_is_up(const HaproxyView *view) {
-        for (unsigned i = 0; i < view->backend.count; i++)
-                if (view->backend.servers[i].state == HAPROXY_UP)
+/* Once what was drained is given back. */
+static bool nobody_is_up(const Haproxy *haproxy, const HaproxyView *view, bool undrain) {
+        for (unsigned i = 0; i < view->backend.count; i++) {
+                const HaproxyServer *server = &view->backend.servers[i];
+                bool comes_back = undrain && server->state == HAPROXY_DRAIN &&
+                                  state_before(haproxy, server->name, HAPROXY_UP) == HAPROXY_UP;
+                if (server->state == HAPROXY_UP || comes_back)
                         return false;
+        }
         return true;
 }
 
 static int compose(const Haproxy *haproxy, const HaproxyView *view, char *line, size_t size) {
-        bool undrain = drains_servers(haproxy, view), nobody = nobody_is_up(view);
+        bool undrain = drains_servers(haproxy, view), nobody = nobody_is_up(haproxy, view, undrain);
         int r = 0;
         for (unsigned i = 0; i < view->backend.count && r == 0; i++)
                 if (haproxy_is_ours(haproxy, view->backend.servers[i].name))

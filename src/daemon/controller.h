@@ -60,7 +60,8 @@ typedef struct Controller {
         Deployment deployment;
         unsigned symptoms_at_begin; /* triggers exceeded when the run under way began */
         bool triggered_since_deployment;
-        bool baked; /* its bake is over: nothing to look up every second */
+        bool baked;   /* its bake is over: nothing to look up every second */
+        bool flowing; /* as of the last look: the balancer gives the service requests */
 
         Decision *decision; /* the newest, with its evidence (it is large) */
         unsigned decided;   /* what was last decided, so that the same isn't recorded every second; 0: nothing */

@@ -49,6 +49,15 @@ static bool drained_by_operator(Controller *controller) {
         return traffic && traffic->drained && (!recorded || hold.run_id == 0);
 }
 
+/* A hold that an operator has given back at the balancer is released when traffic is first seen to flow again. */
+static void look_at_traffic(Controller *controller) {
+        const TrafficState *traffic = watcher_traffic(controller->watcher);
+        bool flowing = traffic && !traffic->drained;
+        if (flowing && !controller->flowing)
+                (void)drained_by_operator(controller);
+        controller->flowing = flowing;
+}
+
 static int64_t rollbacks_today(Controller *controller) {
         int64_t count = 0;
         Error error = {0};
@@ -159,7 +168,7 @@ void deciding_look(Controller *controller) {
                 think(controller, &verdict, unit_failure, outage);
                 return;
         }
-        (void)drained_by_operator(controller);
+        look_at_traffic(controller);
         controller->decided = 0;
         alert_set(controller, "decision", NULL);
         look_at_bake(controller, &verdict);
