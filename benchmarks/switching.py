@@ -1,6 +1,7 @@
 """From the decision to the old release's first healthy answer: ours, the specification's commands, the shortest script."""
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import stage
@@ -34,20 +35,17 @@ def judge(on, ledger, decision, known):
     return Switch(to_answer, known - decision, ledger.failed_by_rollback(decision), ledger.lost_writes, longest, parts)
 
 
-def begin(name, slow):
-    # five percent errors, as long as nobody has decided anything on them
-    on = Stage(name, good=SLOW_START if slow else None, bad={"error_every": 20})
-    try:
+@contextmanager
+def under_load(name, slow):
+    """The bad release is live under load; nobody has decided anything yet on its five percent errors."""
+    with Stage(name, good=SLOW_START if slow else None, bad={"error_every": 20}) as on:
         on.begin_load()
         on.deploy_bad()
-    except BaseException:
-        on.__exit__(None, None, None)
-        raise
-    return on
+        yield on
 
 
 def ours(slow=False):
-    with begin("ours", slow) as on:
+    with under_load("ours", slow) as on:
         on.site.roll_back("measuring")
         time.sleep(AFTERMATH)
         ledger = on.end_load()
@@ -65,7 +63,7 @@ def ours(slow=False):
 
 def script(name, slow=False):
     """A shell script, typed on a host where no controller is in the way."""
-    with begin(name.removesuffix(".sh"), slow) as on:
+    with under_load(name.removesuffix(".sh"), slow) as on:
         on.host.systemctl("stop", CONTROLLER)
         time.sleep(0.5)
         said = on.host.output(["sh", str(HERE / name)], timeout=180).split()

@@ -23,6 +23,7 @@ struct Watcher {
         bool suspended;
         bool discard; /* the sample under way belongs to a run */
         unsigned seconds;
+        unsigned unmeasured; /* samples in a row */
 
         bool units_known, traffic_known;
         UnitsState units;
@@ -35,6 +36,18 @@ static const MetricsDriver *metrics_driver(const Watcher *watcher) {
 }
 
 /* ---- samples ---- */
+
+/* A source that isn't heard is alerted at once. One that is heard and still has no sample (its first scrape, a counter that began
+ * anew with a release) is alerted when that lasts. */
+static void tell_source_condition(Watcher *watcher, const Sample *sample) {
+        MetricsPulse pulse;
+        watcher->unmeasured = sample->measured ? 0 : watcher->unmeasured + 1;
+        bool heard = watcher_pulse(watcher, &pulse) && pulse.connected;
+        if (sample->measured)
+                watcher->hooks.condition(watcher->userdata, "metrics", NULL);
+        else if (!heard || watcher->unmeasured > 1)
+                watcher->hooks.condition(watcher->userdata, "metrics", sample->note);
+}
 
 static void on_sample(void *userdata, const OpResult *result) {
         Watcher *watcher = userdata;
@@ -49,7 +62,7 @@ static void on_sample(void *userdata, const OpResult *result) {
                 sample.start_mono = sample.end_mono - watcher->engine.rules.interval_us;
                 snprintf(sample.note, sizeof sample.note, "%.*s", DETAIL_MAX - 1, error_text(&result->error));
         }
-        watcher->hooks.condition(watcher->userdata, "metrics", sample.measured ? NULL : sample.note);
+        tell_source_condition(watcher, &sample);
         engine_add(&watcher->engine, &sample);
         watcher->hooks.sampled(watcher->userdata, &sample);
         watcher->hooks.look(watcher->userdata);
