@@ -86,14 +86,17 @@ def show_switching(measured):
     say(f"{'min / median / max':<18} {'decision to first answer, ms':>32} {'to sure of it, ms':>32} {'requests failed':>22} "
         f"{'longest request, ms':>32} {'lost':>4}")
     for name, switches in measured.items():
-        say(f"{name:<18} {spread([one.to_answer for one in switches]):>32} {spread([one.to_knowing for one in switches]):>32} "
+        to_answer, to_knowing = ([getattr(one, key) for one in switches] for key in ("to_answer", "to_knowing"))
+        say(f"{name:<18} {spread(to_answer):>32} {spread(to_knowing):>32} "
             f"{spread([one.failed for one in switches], 0, 1):>22} {spread([one.longest for one in switches]):>32} "
             f"{max(one.lost for one in switches):>4}")
     for name in ("ours", "ours, slow start"):
         say(f"\nThe longest request, {name}, ms:")
         for part in measured[name][0].parts:
             say(f"  {part:<28} {spread([one.parts[part] for one in measured[name]])}")
-    say("\nOur steps, ms (the controller's own share is all of it up to restore_traffic, without the drain and systemd's two jobs):")
+    say("\nOur steps, ms. The controller's own share is all of it up to restore_traffic, without the drain and systemd's two jobs. The jobs"
+        "\nare timed by systemd's own time stamps: what it does before it says \"activating\" (a kernel call to move the new process into"
+        "\nits cgroup often takes 10 ms) counts as ours.")
     for key in measured["ours"][0].steps:
         say(f"  {key:<28} {spread([one.steps[key] for one in measured['ours']], 2)}")
 
@@ -157,7 +160,8 @@ def run(options):
 
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer repetitions; neither the specification's commands nor 5 %% errors on the defaults")
+    parser.add_argument("--quick", action="store_true",
+                        help="fewer repetitions; neither the specification's commands nor 5 %% errors on the defaults")
     parser.add_argument("--rounds", type=int, help="repetitions (5; with --quick 3)")
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (3 if options.quick else 5)

@@ -3,7 +3,7 @@
 import os
 import time
 
-from stage import BAD, BAD_UNIT, CONTROLLER, HostError, Stage, seconds
+from stage import BAD_UNIT, CONTROLLER, HostError, Stage, seconds
 
 INTERVAL = 30.0  # the default's
 OUTAGES = {  # how nothing is answered any more, while systemd sees nothing wrong

@@ -50,8 +50,8 @@ class Ledger:
     def __init__(self, site, summary):
         self.summary = summary
         rows = csv.DictReader(site.read(REQUESTS).splitlines())
-        self.requests = [
-            Request(int(row["due_us"]) / 1e6, int(row["latency_us"]) / 1e6, row["outcome"] != "answered", row["version"]) for row in rows]
+        self.requests = [Request(int(row["due_us"]) / 1e6, int(row["latency_us"]) / 1e6, row["outcome"] != "answered", row["version"])
+                         for row in rows]
 
     def first_answer(self, version, since):
         """When the first healthy answer of `version` came."""

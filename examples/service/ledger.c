@@ -40,12 +40,10 @@ static int repair(Ledger *ledger, const char *path, Error *error) {
                 return error_set(error, r, "cannot read %s: %s", path, strerror(-r));
 
         const char *end = memrchr(tail, '\n', size);
-        if (!end && from == 0 && size < LEDGER_LINE_MAX)
-                end = tail - 1; /* not one whole line yet */
-        if (!end)
+        if (!end && (from > 0 || size >= LEDGER_LINE_MAX))
                 return error_set(error, -EBADMSG,
                                  "%s: its last %zu bytes hold no whole line; move it away or restore it", path, size);
-        size_t whole = (size_t)(end + 1 - tail);
+        size_t whole = end ? (size_t)(end + 1 - tail) : 0;
         if (whole > 0) {
                 const char *before = memrchr(tail, '\n', whole - 1);
                 const char *line = before ? before + 1 : tail;

@@ -5,6 +5,7 @@
 #include "base/fsio.h"
 #include "base/units.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -104,6 +105,7 @@ static int compare_manifests(Check *check, Error *error) {
                 ManifestEntry *found = i < check->found.count ? &check->found.entries[i] : NULL;
                 const ManifestEntry *known = j < check->known.count ? &check->known.entries[j] : NULL;
                 int order = !found ? 1 : !known ? -1 : manifest_compare_entries(found, known);
+                assert(found || known); /* the loop's condition */
                 if (order > 0)
                         return incomplete(check, known->path, error);
                 if (order < 0 && found->type == ENTRY_CONFIG)

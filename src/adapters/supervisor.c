@@ -7,6 +7,7 @@
 #include "base/fsio.h"
 #include "base/macros.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -156,7 +157,7 @@ static int read_state(Supervisor *self, const UnitSet *units, UnitsState *ret_st
         UnitsState state = {.loadable = units->count > 0, .active = units->count > 0};
         size_t used = 0;
         for (unsigned i = 0; i < units->count; i++) {
-                Child *child;
+                Child *child = NULL;
                 char text[DETAIL_MAX];
                 int r = child_get(self, units->names[i], &child, error);
                 if (r < 0)
@@ -262,7 +263,7 @@ static int begin_waiting(SupervisorOp *request, Op **ret_op, Error *error) {
 static int supervisor_query(void *self_, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata,
                             Op **ret_op, Error *error) {
         Supervisor *self = self_;
-        SupervisorOp *request;
+        SupervisorOp *request = NULL;
         OpResult result = {.status = OP_DONE};
         int r = read_state(self, units, &result.units, error);
         if (r == 0)
@@ -282,7 +283,7 @@ static int supervisor_query(void *self_, const UnitSet *units, int64_t budget_us
 static int supervisor_stop(void *self_, const UnitSet *units, bool force, int64_t budget_us, OpCallback callback,
                            void *userdata, Op **ret_op, Error *error) {
         Supervisor *self = self_;
-        SupervisorOp *request;
+        SupervisorOp *request = NULL;
         for (unsigned i = units->count; i-- > 0;) {
                 Child *child;
                 int r = child_get(self, units->names[i], &child, error);
@@ -294,6 +295,7 @@ static int supervisor_stop(void *self_, const UnitSet *units, bool force, int64_
         int r = request_new(self, force ? "kill" : "stop", units, budget_us, callback, userdata, &request, error);
         if (r < 0)
                 return r;
+        assert(request);
         request->goal = GOAL_STOPPED;
         return begin_waiting(request, ret_op, error);
 }
@@ -348,7 +350,7 @@ static int start_unless_alive(Supervisor *self, const UnitSet *units, Child *chi
 static int supervisor_start(void *self_, const UnitSet *units, int64_t budget_us, OpCallback callback, void *userdata,
                             Op **ret_op, Error *error) {
         Supervisor *self = self_;
-        SupervisorOp *request;
+        SupervisorOp *request = NULL;
         for (unsigned i = 0; i < units->count; i++) {
                 Child *child;
                 int r = child_get(self, units->names[i], &child, error);
@@ -360,6 +362,7 @@ static int supervisor_start(void *self_, const UnitSet *units, int64_t budget_us
         int r = request_new(self, "start", units, budget_us, callback, userdata, &request, error);
         if (r < 0)
                 return r;
+        assert(request);
         request->goal = GOAL_READY;
         return begin_waiting(request, ret_op, error);
 }

@@ -1,5 +1,6 @@
 #include "adapters/tree.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -127,6 +128,7 @@ int tree_walk_step(TreeWalk *walk, unsigned count, Manifest *into, Error *error)
         while (count-- > 0) {
                 char path[PATH_MAX];
                 errno = 0;
+                assert(walk->directory);
                 const struct dirent *found = readdir(walk->directory);
                 if (!found && errno != 0)
                         return fail(error, walk->prefix);

@@ -71,7 +71,7 @@ static ssize_t read_up_to(int fd, char *buffer, size_t capacity) {
 
 int fs_read_file(const char *path, size_t max, char **ret_data, size_t *ret_size, Error *error) {
         AUTO_CLOSE int fd = -1;
-        struct stat st;
+        struct stat st = {0};
         int r = open_regular(path, &st, &fd, error);
         if (r < 0)
                 return r;

@@ -31,7 +31,7 @@ static int set_lock(int fd, short type) {
 static void copy_plain(char *to, size_t size, const char *from) {
         size_t i = 0;
         for (; from[i] != '\0' && i + 1 < size; i++)
-                to[i] = (unsigned char)from[i] < 0x20 || from[i] == 0x7f ? ' ' : from[i];
+                to[i] = (char)((unsigned char)from[i] < 0x20 || from[i] == 0x7f ? ' ' : from[i]);
         to[i] = '\0';
 }
 

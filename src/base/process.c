@@ -31,7 +31,7 @@ int process_start_ticks(pid_t pid, uint64_t *ret_ticks) {
 }
 
 bool process_alive(pid_t pid, uint64_t ticks) {
-        char state;
-        uint64_t found;
+        char state = 'X';
+        uint64_t found = 0;
         return pid > 0 && read_stat(pid, &state, &found) == 0 && found == ticks && state != 'Z' && state != 'X';
 }

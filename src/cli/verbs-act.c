@@ -66,7 +66,7 @@ static int begin(Command *command, const char *path, json_t *body, const char *b
         const Question question = {
                 .path = path, .query = "", .body = body, .breakglass = breakglass, .arguments = body};
         json_t *run = NULL;
-        bool alone;
+        bool alone = false;
         int r = body ? command_ask(command, &question, &run, &alone)
                      : command_error(command, EXIT_DATA, "the reason is not UTF-8");
         if (r == 0 && pick_text(run, "warning")[0])

@@ -4,6 +4,7 @@
 #include "core/version.h"
 #include "core/words.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -90,6 +91,7 @@ int policy_target(const TargetRequest *request, char ret_target[VERSION_MAX], Ta
         int r = wanted ? wanted_target(request, &release, error) : chosen_target(request, &release, error);
         if (r < 0)
                 return r;
+        assert(release);
         TargetDoubt doubt = doubt_of(release);
         memcpy(ret_target, release->version, VERSION_MAX);
         *ret_doubt = doubt;

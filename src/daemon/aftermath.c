@@ -4,8 +4,13 @@
 #include "base/log.h"
 #include "core/names.h"
 #include "daemon/controller.h"
+#include "daemon/holds.h"
 
+#include <inttypes.h>
 #include <string.h>
+
+#define DONE_KEY "aftermath.run" /* the newest run of which all that follows is in the journal */
+#define CATCH_UP_MAX 16
 
 static void set_state(Controller *controller, const char *version, ReleaseState state) {
         Error error = {0};
@@ -73,12 +78,58 @@ static void say_how_it_ended(Controller *controller, const Run *run) {
                 alert_set(controller, "run", message);
 }
 
+/* Never twice for one deployment, however the rollback ended. While it is under way nothing is decided. */
+static void mark_rolled_back(Controller *controller, const Run *run) {
+        Deployment *deployment = &controller->deployment;
+        Error error = {0};
+        if (run->plan.kind != RUN_ROLLBACK || run->plan.mode != MODE_AUTOMATIC || !controller->journal ||
+            !controller->deployment_known || deployment->rolled_back ||
+            strcmp(deployment->version, run->plan.from) != 0)
+                return;
+        if (journal_mark_rolled_back(controller->journal, deployment->id, &error) < 0)
+                log_error("deployment %lld could not be marked as rolled back: %s", (long long)deployment->id,
+                          error_text(&error));
+        deployment->rolled_back = true;
+}
+
+/* What a run makes obsolete. What it has itself to say was said before (RunnerHooks.page). */
+static void clear_alerts(Controller *controller, const Run *run) {
+        Hold hold;
+        Error error = {0};
+        alert_set(controller, "run", NULL);
+        alert_set(controller, "rollback", NULL);
+        if (run->outcome == OUTCOME_SUCCEEDED || run->outcome == OUTCOME_PUT_BACK)
+                alert_set(controller, "holding", NULL);
+        if (run->outcome == OUTCOME_SUCCEEDED)
+                alert_set(controller, "validation", NULL);
+        if (hold_read(controller->journal, HOLD_DEPLOYMENTS, &hold, &error) >= 0 && !hold.held)
+                alert_set(controller, "deployments", NULL);
+}
+
+static int64_t newest_done(Controller *controller) {
+        char text[32];
+        Error error = {0};
+        if (journal_get_value(controller->journal, DONE_KEY, text, sizeof text, &error) != 1)
+                return 0;
+        return strtoll(text, NULL, 10);
+}
+
+static void note_done(Controller *controller, const Run *run) {
+        char text[32];
+        Error error = {0};
+        if (!controller->journal || run->id <= 0)
+                return;
+        snprintf(text, sizeof text, "%" PRId64, run->id);
+        if (journal_set_value(controller->journal, DONE_KEY, text, &error) < 0)
+                log_warn("what follows from run %lld will be done again: %s", (long long)run->id, error_text(&error));
+}
+
 void aftermath(Controller *controller, const Run *run) {
         bool switched = run->outcome == OUTCOME_SUCCEEDED;
         controller->baked = false;
         judge_releases(controller, run);
-        alert_set(controller, "run", NULL);
-        alert_set(controller, "rollback", NULL);
+        mark_rolled_back(controller, run);
+        clear_alerts(controller, run);
         say_how_it_ended(controller, run);
 
         /* what is live was changed by us: not an observed deployment */
@@ -88,16 +139,17 @@ void aftermath(Controller *controller, const Run *run) {
                 version[0] = '\0';
         memcpy(controller->version, version, sizeof controller->version);
         controller->version_error = error;
-        controller->current_seen = true;
+        const char *made = switched ? run->plan.to : version;
+        controller->current_seen = strcmp(made, version) == 0; /* else others were here since: to be observed */
         controller->decided = 0;
+        controller->symptoms_mono = 0;
         bool left_switched = version[0] != '\0' && strcmp(version, controller->deployment.version) != 0;
-        if (switched || left_switched) /* a run that holds may leave its target live */
-                current_made(controller, run, version, run->plan.from);
+        bool known = controller->deployment_known && controller->deployment.run_id == run->id && run->id > 0;
+        if ((switched || left_switched) && !known) /* a run that holds may leave its target live */
+                current_made(controller, run, made, run->plan.from);
 
         if (controller->journal && journal_prepare_space(controller->journal, &error) < 0)
-                alert_set(controller, "journal", error_text(&error));
-        else
-                alert_set(controller, "journal", NULL);
+                alert_set(controller, "space", error_text(&error)); /* readiness tells when it is over */
         if (controller->watcher) {
                 watcher_resume(controller->watcher);
                 current_watch_units(controller);
@@ -106,4 +158,42 @@ void aftermath(Controller *controller, const Run *run) {
         }
         if (controller->role == ROLE_DAEMON)
                 readiness_check(controller);
+        note_done(controller, run);
+}
+
+typedef struct Missed {
+        int64_t after;
+        unsigned count;
+        Run runs[CATCH_UP_MAX]; /* newest first */
+} Missed;
+
+static int collect_missed(void *userdata, const Run *run) {
+        Missed *missed = userdata;
+        if (run->id <= missed->after || missed->count == CATCH_UP_MAX)
+                return 1;
+        if (run_ended(run))
+                missed->runs[missed->count++] = *run;
+        return 0;
+}
+
+/* A run's end and what follows from it are several writes; a process may die between them, and an emergency without journal has
+ * only the first. Of all but the newest run only what the releases are worth still matters. */
+void aftermath_catch_up(Controller *controller) {
+        Error error = {0};
+        AUTO_FREE Missed *missed = calloc(1, sizeof *missed);
+        if (!missed || !controller->journal)
+                return;
+        missed->after = newest_done(controller);
+        if (journal_runs(controller->journal, CATCH_UP_MAX, collect_missed, missed, &error) < 0) {
+                log_error("it can't be told whether a run ended without its aftermath: %s", error_text(&error));
+                return;
+        }
+        for (unsigned i = missed->count; i-- > 1;)
+                judge_releases(controller, &missed->runs[i]);
+        if (missed->count == 0)
+                return;
+        log_info("run %lld ended, but its process did not get to what follows from it: done now",
+                 (long long)missed->runs[0].id);
+        aftermath(controller, &missed->runs[0]);
+        controller_tell_run(controller, &missed->runs[0]);
 }

@@ -17,13 +17,48 @@ static Alert *find(Controller *controller, const char *source) {
         return NULL;
 }
 
-static void on_command(void *userdata, const OpResult *result) {
-        (void)userdata;
-        if (result->status != OP_DONE)
-                log_warn("alerts.command failed: %s", error_text(&result->error));
+/* ---- the operator's command ---- */
+
+struct AlertCommand {
+        struct AlertCommand *next;
+        Controller *controller;
+        Op *op;
+};
+
+static void forget(struct AlertCommand *command) {
+        struct AlertCommand **link = &command->controller->alert_commands;
+        while (*link != command)
+                link = &(*link)->next;
+        *link = command->next;
+        free(command);
 }
 
-/* The Op is not kept: it ends by itself within its budget, and nothing waits for it. */
+static void on_command(void *userdata, const OpResult *result) {
+        struct AlertCommand *command = userdata;
+        Controller *controller = command->controller;
+        if (result->status != OP_DONE)
+                log_warn("alerts.command failed: %s", error_text(&result->error));
+        forget(command);
+        if (!controller->alert_commands && controller->on_alerts_told)
+                controller->on_alerts_told(controller->userdata);
+}
+
+static void begin_command(Controller *controller, const char *const *argv) {
+        struct AlertCommand *command = calloc(1, sizeof *command);
+        Error error = {0};
+        if (!command) {
+                log_warn("alerts.command: out of memory");
+                return;
+        }
+        *command = (struct AlertCommand){.next = controller->alert_commands, .controller = controller};
+        controller->alert_commands = command;
+        if (process_run(controller->event, argv, NULL, ALERT_COMMAND_BUDGET_US, on_command, command, &command->op,
+                        &error) >= 0)
+                return;
+        log_warn("alerts.command: %s", error_text(&error));
+        forget(command);
+}
+
 static void run_command(Controller *controller, const char *message) {
         const char *const *command = controller->config->alert_command;
         const char *argv[32];
@@ -36,12 +71,21 @@ static void run_command(Controller *controller, const char *message) {
                 return;
         argv[count++] = message;
         argv[count] = NULL;
-        Op *op;
-        Error error = {0};
-        if (process_run(controller->event, argv, NULL, ALERT_COMMAND_BUDGET_US, on_command, controller, &op, &error) <
-            0)
-                log_warn("alerts.command: %s", error_text(&error));
+        begin_command(controller, argv);
 }
+
+bool alerts_under_way(const Controller *controller) {
+        return controller->alert_commands != NULL;
+}
+
+void alerts_cancel(Controller *controller) {
+        while (controller->alert_commands) {
+                op_cancel(controller->alert_commands->op);
+                forget(controller->alert_commands);
+        }
+}
+
+/* ---- alerts ---- */
 
 static void tell(Controller *controller, const Alert *alert) {
         char time[CLOCK_TEXT_MAX];
@@ -62,7 +106,7 @@ void alert_set(Controller *controller, const char *source, const char *message) 
         if (!message) {
                 if (!alert)
                         return;
-                log_info("%s: works again (was: %s)", alert->source, alert->message);
+                log_info("%s: over (was: %s)", alert->source, alert->message);
                 *alert = controller->alerts[--controller->alert_count];
                 return;
         }

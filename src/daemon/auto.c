@@ -57,14 +57,25 @@ static bool run_under_way(const Daemon *daemon) {
         return runner_run(daemon->controller->runner) != NULL;
 }
 
-/* A run that is under way is finished first: traffic must not be left drained. */
+/* A run that is under way is finished first: traffic must not be left drained. So is an alert's command: it would die with us. */
+static int exit_when_done(Daemon *daemon) {
+        bool wanted = daemon->stopping || daemon->next;
+        if (!wanted || run_under_way(daemon) || alerts_under_way(daemon->controller))
+                return 0;
+        return sd_event_exit(daemon->event, 0);
+}
+
+static void on_alerts_told(void *userdata) {
+        (void)exit_when_done(userdata);
+}
+
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
         Daemon *daemon = userdata;
         (void)source;
         sd_notify(0, "STOPPING=1");
         daemon->stopping = true;
         if (!run_under_way(daemon))
-                return sd_event_exit(daemon->event, 0);
+                return exit_when_done(daemon);
         log_info("%s: a run is under way and is finished first", strsignal((int)info->ssi_signo));
         sd_notify(0, "STATUS=finishing the run that is under way\n" STOP_EXTENSION);
         return 0;
@@ -87,7 +98,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
         config_free(daemon->next);
         daemon->next = next;
         if (!run_under_way(daemon))
-                return sd_event_exit(daemon->event, 0);
+                return exit_when_done(daemon);
         log_info("the new configuration will be in force when the run under way has ended");
         return 0;
 }
@@ -113,8 +124,7 @@ static void on_finished(void *userdata, const Run *run) {
         Daemon *daemon = userdata;
         (void)run;
         adopt_once(daemon);
-        if (daemon->stopping || daemon->next)
-                sd_event_exit(daemon->event, 0);
+        (void)exit_when_done(daemon);
 }
 
 static int try_recover(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -158,6 +168,7 @@ static int open_controller(Daemon *daemon, Error *error) {
                 return r;
         daemon->controller->on_event = on_event;
         daemon->controller->on_finished = on_finished;
+        daemon->controller->on_alerts_told = on_alerts_told;
         daemon->controller->userdata = daemon;
         if (!daemon->controller->journal)
                 return error_set(error, daemon->controller->journal_error.code,

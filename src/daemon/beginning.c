@@ -1,5 +1,6 @@
 /* Beginning a run: who may, from where to where, and why not. */
 #include "api/problem.h"
+#include "api/wire.h"
 #include "base/clock.h"
 #include "base/exit-codes.h"
 #include "core/names.h"
@@ -22,9 +23,9 @@ static int refuse_busy(Problem *problem, const LockHolder *holder, const Error *
         problem_set(problem, 409, EXIT_TRY_LATER, "Another run is under way", "%s", error_text(error));
         if (holder->known)
                 problem_add(problem, "holder",
-                            json_pack("{s:i, s:s, s:s, s:s}", "pid", (int)holder->pid, "since",
-                                      clock_format_rfc3339(holder->since_wall, time, sizeof time), "why", holder->why,
-                                      "progress", holder->progress));
+                            json_pack("{s:i, s:s, s:o, s:o}", "pid", (int)holder->pid, "since",
+                                      clock_format_rfc3339(holder->since_wall, time, sizeof time), "why",
+                                      wire_text(holder->why), "progress", wire_text(holder->progress)));
         return -1;
 }
 
@@ -36,8 +37,8 @@ static int refuse_own_run(Problem *problem, const Run *run) {
                     run_mode_name(run->plan.mode), run_kind_name(run->plan.kind), run->plan.to, time, run->initiator,
                     run->reason);
         problem_add(problem, "holder",
-                    json_pack("{s:i, s:s, s:s, s:I}", "pid", (int)getpid(), "since", time, "why", run->reason, "run",
-                              (json_int_t)run->id));
+                    json_pack("{s:i, s:s, s:o, s:I}", "pid", (int)getpid(), "since", time, "why",
+                              wire_text(run->reason), "run", (json_int_t)run->id));
         return -1;
 }
 
@@ -71,22 +72,34 @@ static int choose_target(Controller *controller, const RunWish *wish, char ret_t
         return 0;
 }
 
+static int refuse_run_elsewhere(Problem *problem, const LockHolder *holder) {
+        char time[CLOCK_TEXT_MAX];
+        Error error = {0};
+        if (holder->known)
+                error_set(&error, -EBUSY, "the run lock is held by process %d since %s: %s; try again later",
+                          (int)holder->pid, clock_format_rfc3339(holder->since_wall, time, sizeof time), holder->why);
+        else
+                error_set(&error, -EBUSY, "the run lock is held by another process; try again later");
+        return refuse_busy(problem, holder, &error);
+}
+
 static int check_wish(Controller *controller, const RunWish *wish, Problem *problem) {
         Hold hold;
+        LockHolder holder = {0};
         Error error = {0};
         const Run *run = runner_run(controller->runner);
         if (run)
                 return refuse_own_run(problem, run);
+        if (runner_elsewhere(controller->runner, &holder)) /* in the middle of it nothing else is to be judged */
+                return refuse_run_elsewhere(problem, &holder);
         if (wish->mode != MODE_EMERGENCY && controller_unusable(controller, problem) < 0)
                 return -1;
-        if (release_store_current(controller->world->releases, controller->version, &error) < 0) {
-                controller->version[0] = '\0';
-                controller->version_error = error;
-                if (error.code != -ENOENT || wish->kind == RUN_ROLLBACK ||
-                    controller->deployment_known) /* only the first one needs none */
-                        return problem_set(problem, 409, EXIT_REFUSED, "The live release is not known", "%s",
-                                           error_text(&error));
-        }
+        current_look(controller);
+        if (controller->version[0] == '\0' &&
+            (controller->version_error.code != -ENOENT || wish->kind == RUN_ROLLBACK ||
+             controller->deployment_known)) /* only the first one needs none */
+                return problem_set(problem, 409, EXIT_REFUSED, "The live release is not known", "%s",
+                                   error_text(&controller->version_error));
         if (wish->expect_from && wish->expect_from[0] && strcmp(wish->expect_from, controller->version) != 0)
                 return problem_set(problem, 409, EXIT_REFUSED, "The live release has changed",
                                    "%s is current, not %s as when this was planned",
@@ -104,6 +117,9 @@ int controller_begin(Controller *controller, const RunWish *wish, Problem *probl
         char to[VERSION_MAX], from[VERSION_MAX];
         LockHolder holder = {0};
         Error error = {0};
+        if (controller->role == ROLE_DAEMON && controller_recovery_due(controller))
+                (void)controller_recover(controller, &holder, &error); /* what was left open comes first */
+        error = (Error){0};
         if (check_wish(controller, wish, problem) < 0 || choose_target(controller, wish, to, problem) < 0)
                 return -1;
         memcpy(from, controller->version, sizeof from);
@@ -121,12 +137,12 @@ int controller_begin(Controller *controller, const RunWish *wish, Problem *probl
         };
         if (controller->watcher)
                 watcher_suspend(controller->watcher);
-        controller->validating.op = op_cancel(controller->validating.op);
-        controller->validating.run_id = 0;
         controller->readiness.op = op_cancel(controller->readiness.op);
         int r = runner_begin(controller->runner, &request, &holder, &error);
-        if (r >= 0)
+        if (r >= 0) {
+                validating_drop(controller);
                 return 0;
+        }
         if (controller->watcher)
                 watcher_resume(controller->watcher);
         if (r == -EBUSY)

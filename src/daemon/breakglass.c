@@ -4,6 +4,7 @@
 #include "api/wire.h"
 #include "base/clock.h"
 #include "base/exit-codes.h"
+#include "base/fsio.h"
 #include "base/fsowner.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -28,11 +29,28 @@ typedef struct BreakGlass {
         Controller *controller;
         void (*on_event)(void *userdata, const char *type, const json_t *event);
         void *userdata;
-        json_t *answer; /* of the run that has ended */
+        json_t *answer;        /* of the run that has ended */
+        bool given;            /* what the run has made is the service user's */
+        int64_t waiting_since; /* for another's lock (mono); 0: not */
 } BreakGlass;
 
+/* Root's hands in the service user's state: what was created here must not lock the controller out. */
+static void leave_no_trace(const Config *config) {
+        char log_directory[PATH_MAX];
+        Error error = {0};
+        if (fs_give_to_owner(config->state, &error) < 0)
+                log_warn("%s", error_text(&error));
+        if (fs_directory_of(config->log, log_directory, sizeof log_directory, &error) >= 0 &&
+            fs_give_to_owner(log_directory, &error) < 0)
+                log_warn("%s", error_text(&error));
+}
+
 static void tell(void *userdata, const char *type, const json_t *event) {
-        const BreakGlass *glass = userdata;
+        BreakGlass *glass = userdata;
+        if (!glass->given && strcmp(type, "run") == 0) { /* the first append has made its lock and its files */
+                glass->given = true;
+                leave_no_trace(glass->config);
+        }
         if (glass->on_event)
                 glass->on_event(glass->userdata, type, event);
 }
@@ -41,7 +59,15 @@ static void on_finished(void *userdata, const Run *run) {
         BreakGlass *glass = userdata;
         json_decref(glass->answer);
         glass->answer = wire_run(run, NULL);
-        sd_event_exit(glass->event, 0);
+        if (!alerts_under_way(glass->controller))
+                sd_event_exit(glass->event, 0);
+}
+
+/* A page that was begun goes out before we end. */
+static void on_alerts_told(void *userdata) {
+        const BreakGlass *glass = userdata;
+        if (glass->answer)
+                sd_event_exit(glass->event, 0);
 }
 
 static Caller ourselves(void) {
@@ -50,13 +76,6 @@ static Caller ourselves(void) {
         snprintf(caller.name, sizeof caller.name, "%.60s (uid %u)", user ? user->pw_name : "unknown",
                  (unsigned)getuid());
         return caller;
-}
-
-/* Root's hands in the service user's state: what was created here must not lock the controller out. */
-static void leave_no_trace(const Config *config) {
-        Error error = {0};
-        if (fs_give_to_owner(config->state, &error) < 0)
-                log_warn("%s", error_text(&error));
 }
 
 static int not_allowed(Problem *problem, const Error *error) {
@@ -79,6 +98,7 @@ static int open_glass(BreakGlass *glass, ControllerRole role, Problem *problem) 
         leave_no_trace(glass->config); /* already now: this process may be killed, too */
         glass->controller->on_event = tell;
         glass->controller->on_finished = on_finished;
+        glass->controller->on_alerts_told = on_alerts_told;
         glass->controller->userdata = glass;
         return 0;
 }
@@ -118,9 +138,9 @@ static int busy(Problem *problem, const LockHolder *holder, const Error *error) 
         problem_set(problem, 409, EXIT_TRY_LATER, "Another run is under way", "%s", error_text(error));
         if (holder->known)
                 problem_add(problem, "holder",
-                            json_pack("{s:i, s:s, s:s, s:s}", "pid", (int)holder->pid, "since",
-                                      clock_format_rfc3339(holder->since_wall, time, sizeof time), "why", holder->why,
-                                      "progress", holder->progress));
+                            json_pack("{s:i, s:s, s:o, s:o}", "pid", (int)holder->pid, "since",
+                                      clock_format_rfc3339(holder->since_wall, time, sizeof time), "why",
+                                      wire_text(holder->why), "progress", wire_text(holder->progress)));
         return -1;
 }
 
@@ -182,10 +202,27 @@ static int kill_holder(const LockHolder *holder, Error *error) {
         return 0;
 }
 
+static void say_waiting(const BreakGlass *glass, const Error *busy) {
+        char message[ERROR_MESSAGE_MAX + 64];
+        snprintf(message, sizeof message, "waiting for it to end, or to be found hung: %s", error_text(busy));
+        controller_tell(glass->controller, "alert",
+                        json_pack("{s:s, s:o}", "source", "lock", "message", wire_text(message)));
+}
+
 /* An emergency waits for a live holder, which is doing the same work, and kills one that makes no progress any more. */
 static int wait_or_kill(BreakGlass *glass, const LockHolder *holder, Error *error) {
-        int64_t allowed = step_budget(glass->controller) + HUNG_AFTER_US;
-        if (!holder->known || clock_mono_us() - holder->progress_mono < allowed) {
+        int64_t now = clock_mono_us(), allowed = step_budget(glass->controller) + HUNG_AFTER_US;
+        if (glass->waiting_since == 0) {
+                glass->waiting_since = now;
+                say_waiting(glass, error);
+        }
+        int64_t got_on = holder->progress_mono > glass->waiting_since ? holder->progress_mono : glass->waiting_since;
+        if (!holder->known && now - got_on > allowed)
+                return error_set(
+                        error, -EBUSY,
+                        "the run lock is held by a process that can't be told from here, which makes no progress: find it with 'fuser -v %s/run.lock', end it, and type the same line again",
+                        glass->config->state);
+        if (!holder->known || now - holder->progress_mono < allowed) {
                 usleep((useconds_t)HOLDER_POLL_US); /* no event tells when another process's lock is freed */
                 return 0;
         }
@@ -238,6 +275,8 @@ static bool reached(const json_t *run, const char *wanted) {
 static int start_fresh(BreakGlass *glass, const json_t *arguments, Problem *problem) {
         const Caller caller = ourselves();
         json_t *begun = NULL;
+        json_decref(glass->answer);
+        glass->answer = NULL;
         glass->controller = controller_free(glass->controller);
         glass->event = sd_event_unref(glass->event); /* a loop that was exited can't be run again */
         if (open_glass(glass, ROLE_BREAKGLASS, problem) < 0)

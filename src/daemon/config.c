@@ -4,6 +4,7 @@
 #include "base/settings-build.h"
 #include "daemon/config-load.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -102,6 +103,7 @@ int config_load_text(const char *name, const char *text, size_t size, Config **r
 
 /* What a root process runs must not be somebody else's to change. */
 static int check_trust(const Config *config, const char *path, Error *error) {
+        assert(config->alert_command); /* a list is never absent, only empty */
         int r = fs_check_trusted(path, error);
         if (r == 0 && config->alert_command[0] && config->alert_command[0][0] == '/')
                 r = fs_check_trusted(config->alert_command[0], error);

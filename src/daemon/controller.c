@@ -55,7 +55,7 @@ static void on_run_finished(void *userdata, const Run *run) {
 
 static void on_page(void *userdata, const Run *run, const char *message) {
         Controller *controller = userdata;
-        alert_set(controller, run->phase == RUN_HOLDING ? "holding" : "run", message);
+        alert_set(controller, run->phase == RUN_HOLDING ? "holding" : "deployments", message);
 }
 
 /* ---- the watcher's hooks ---- */
@@ -148,6 +148,7 @@ int controller_new(sd_event *event, const Config *config, ControllerRole role, C
 Controller *controller_free(Controller *controller) {
         if (!controller)
                 return NULL;
+        alerts_cancel(controller);
         adoption_cancel(controller);
         readiness_cancel(controller);
         controller->validating.op = op_cancel(controller->validating.op);
@@ -196,9 +197,42 @@ int controller_watch(Controller *controller, Error *error) {
                                           on_metrics_again, controller);
 }
 
+bool controller_recovery_due(const Controller *controller) {
+        return !controller->recovered || runner_disturbed(controller->runner);
+}
+
+bool controller_at_rest(const Controller *controller) {
+        return !controller_recovery_due(controller) && !runner_run(controller->runner) &&
+               !runner_elsewhere(controller->runner, NULL);
+}
+
+/* What others did while they held the run lock is neither a symptom nor an observed deployment. */
+static void look_afresh(Controller *controller) {
+        if (!controller->watcher)
+                return;
+        watcher_resume(controller->watcher);
+        if (controller->current_seen)
+                current_watch_units(controller);
+}
+
 int controller_recover(Controller *controller, LockHolder *ret_holder, Error *error) {
         int r = runner_recover(controller->runner, ret_holder, error);
-        if (r > 0 && controller->watcher && runner_run(controller->runner))
-                watcher_suspend(controller->watcher);
+        controller->recovered = r != -EBUSY;
+        if (r > 0 && runner_run(controller->runner)) {
+                if (controller->watcher)
+                        watcher_suspend(controller->watcher);
+                controller->readiness.op = op_cancel(controller->readiness.op);
+                validating_drop(controller);
+        }
+        if (controller->role != ROLE_DAEMON)
+                return r;
+        if (r == 0) {
+                controller_remember_deployment(controller);
+                aftermath_catch_up(controller);
+        }
+        if (r >= 0)
+                validating_pick_up(controller);
+        if (r <= 0 && r != -EBUSY)
+                look_afresh(controller);
         return r;
 }

@@ -54,6 +54,7 @@ typedef struct Controller {
         char version[VERSION_MAX]; /* "": not known, version_error says why */
         Error version_error;
         bool current_seen;   /* looked at least once */
+        bool recovered;      /* what others left open has been looked for since one of them last held the run lock */
         char invocation[40]; /* of the watched units; a change that isn't ours is an observed deployment */
         int64_t restarts;
         bool deployment_known, deployment_is_rollback;
@@ -66,10 +67,14 @@ typedef struct Controller {
         Decision *decision; /* the newest, with its evidence (it is large) */
         unsigned decided;   /* what was last decided, so that the same isn't recorded every second; 0: nothing */
         int64_t decided_mono;
+        int64_t decided_id;    /* the journal's */
+        int64_t symptoms_mono; /* there was something to decide then; 0: not since the last run */
 
         RunLog run_log;
         Alert alerts[ALERTS_MAX];
         unsigned alert_count;
+        struct AlertCommand *alert_commands;    /* those that run at this moment */
+        void (*on_alerts_told)(void *userdata); /* the last of them has ended; may be NULL */
 
         struct Adoption *adoption; /* taking releases in; NULL: not under way */
         struct Readiness {
@@ -112,7 +117,8 @@ typedef struct RunWish {
 /* Begins a run; `problem` says why not: 409 with exit code 75 when another holds the lock, 4 when it is refused. */
 int controller_begin(Controller *controller, const RunWish *wish, Problem *problem);
 
-/* The newest run that hasn't ended goes on: 1; 0: none; -EBUSY: its holder lives. */
+/* The newest run that hasn't ended goes on: 1; 0: none, and what a dead process left to be done after its run is done (daemon only);
+ * -EBUSY: its holder lives. */
 int controller_recover(Controller *controller, LockHolder *ret_holder, Error *error);
 
 /* ---- between the parts ---- */
@@ -123,6 +129,12 @@ json_t *controller_run_json(Controller *controller, const Run *run);           /
 void controller_tell_run(Controller *controller, const Run *run);
 int controller_unusable(const Controller *controller, Problem *problem); /* -1 when the journal can't be used */
 
+/* Others may have left a run open, or made one, since the journal was last looked at for it. */
+bool controller_recovery_due(const Controller *controller);
+bool controller_at_rest(
+        const Controller
+                *controller); /* no run is under way, nor was one left open: what is seen is the service's own */
+
 void deciding_look(Controller *controller); /* every second, and when something changed */
 
 void current_look(Controller *controller); /* notices what others did: current.c */
@@ -130,9 +142,13 @@ void current_made(Controller *controller, const Run *run, const char *version, c
 void current_watch_units(Controller *controller);
 
 void aftermath(Controller *controller, const Run *run);
+void aftermath_catch_up(
+        Controller *controller); /* of runs that ended just before their process died, or without the journal */
 
 void validating_begin(Controller *controller, const Run *run);
 void validating_look(Controller *controller);
+void validating_drop(Controller *controller);    /* it can't be told any more */
+void validating_pick_up(Controller *controller); /* what a process before us began to validate */
 void validating_answer(Controller *controller, Validation *ret_validation); /* as things stand now */
 
 /* The releases on the machine with their states; at most RELEASES_MAX of them. */
@@ -149,6 +165,9 @@ void readiness_cancel(Controller *controller);
 
 /* Raises (message) or clears (NULL) what is wrong with `source`. Said once, not every second. */
 void alert_set(Controller *controller, const char *source, const char *message);
+/* Whether an alert's command still runs: it dies with us, so whoever wants to end waits for on_alerts_told first. */
+bool alerts_under_way(const Controller *controller);
+void alerts_cancel(Controller *controller);
 
 extern const ApiOps controller_operations; /* `self` is the Controller */
 json_t *status_answer(Controller *controller);

@@ -19,8 +19,8 @@ void current_watch_units(Controller *controller) {
                 return;
         }
         if (config_units(controller->config, controller->version, &units, &error) < 0) {
+                watcher_set_units(controller->watcher, NULL); /* first: that in itself is no trouble, and says so */
                 alert_set(controller, "units", error_text(&error));
-                watcher_set_units(controller->watcher, NULL);
                 return;
         }
         watcher_set_units(controller->watcher, &units);
@@ -32,6 +32,9 @@ static void add_deployment(Controller *controller, const Deployment *deployment,
         controller->deployment_known = true;
         controller->deployment_is_rollback = is_rollback;
         controller->triggered_since_deployment = controller->baked = false;
+        controller->decided = 0;
+        controller->symptoms_mono = 0;
+        alert_set(controller, "decision", NULL); /* it was about another deployment */
         if (controller->journal && journal_add_deployment(controller->journal, &controller->deployment, &error) < 0)
                 log_error("the deployment of %s could not be journalled: %s", deployment->version, error_text(&error));
 }
@@ -58,8 +61,16 @@ static void set_baking(Controller *controller, const char *version) {
                 log_error("the state of %s could not be journalled: %s", version, error_text(&error));
 }
 
+/* The window was filled before the change was seen, so it tells what was wrong before. What triggers at once may be the new one's. */
+static unsigned symptoms_before(Controller *controller) {
+        Verdict verdict = {0};
+        if (controller->watcher)
+                watcher_verdict(controller->watcher, &verdict);
+        return verdict.triggered ? verdict.triggers : 0;
+}
+
 static void observe(Controller *controller, const char *version, const char *previous, const char *how) {
-        Deployment deployment = {.at_wall = clock_wall_us()};
+        Deployment deployment = {.at_wall = clock_wall_us(), .symptoms_before = symptoms_before(controller)};
         snprintf(deployment.version, sizeof deployment.version, "%s", version);
         snprintf(deployment.previous, sizeof deployment.previous, "%s", previous);
         log_info("observed: %s (%s)", version, how);

@@ -6,6 +6,7 @@
 #include "daemon/controller.h"
 #include "daemon/holds.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define DECIDE_AGAIN_US (5 * USEC_PER_SEC) /* when a rollback that was decided could not be begun */
@@ -44,8 +45,9 @@ static bool drained_by_operator(Controller *controller) {
         Error error = {0};
         const TrafficState *traffic = watcher_traffic(controller->watcher);
         bool recorded = hold_read(controller->journal, HOLD_TRAFFIC, &hold, &error) >= 0 && hold.held;
-        if (recorded && hold.run_id == 0 && traffic && !traffic->drained)
-                (void)hold_release(controller->journal, HOLD_TRAFFIC, &error); /* the operator has put it back */
+        /* the operator has put it back, or a run could not say that it did */
+        if (recorded && traffic && !traffic->drained)
+                (void)hold_release(controller->journal, HOLD_TRAFFIC, &error);
         return traffic && traffic->drained && (!recorded || hold.run_id == 0);
 }
 
@@ -71,6 +73,7 @@ static void record(Controller *controller) {
         Error error = {0};
         if (controller->journal && journal_add_decision(controller->journal, decision, &error) < 0)
                 log_error("the decision could not be journalled: %s", error_text(&error));
+        controller->decided_id = decision->id;
         if (decision->kind == DECISION_ROLLBACK)
                 log_info("decision: roll back to %s: %s", decision->target, decision->reason);
         controller_tell(controller, "decision", wire_decision(decision));
@@ -103,12 +106,6 @@ static void roll_back(Controller *controller) {
                 return;
         }
         alert_set(controller, "decision", NULL);
-        Error error = {0};
-        if (controller->deployment_known && controller->journal &&
-            journal_mark_rolled_back(controller->journal, controller->deployment.id, &error) < 0)
-                log_error("deployment %lld could not be marked as rolled back: %s",
-                          (long long)controller->deployment.id, error_text(&error));
-        controller->deployment.rolled_back = true;
 }
 
 /* The same verdict second after second is one decision. */
@@ -120,8 +117,9 @@ static void think(Controller *controller, const Verdict *verdict, const char *un
         AUTO_FREE Release *releases = calloc(RELEASES_MAX, sizeof *releases);
         unsigned count = 0;
         Error error = {0};
-        if (!releases || catalog_read(controller, releases, &count, &error) < 0)
-                log_error("the releases can't be listed: %s", error_text(&error));
+        int listed = releases ? catalog_read(controller, releases, &count, &error)
+                              : error_set(&error, -ENOMEM, "out of memory");
+        alert_set(controller, "releases", listed < 0 ? error_text(&error) : NULL);
         const PolicyInput input = {
                 .rules = &controller->config->rules,
                 .now_wall = clock_wall_us(),
@@ -142,22 +140,54 @@ static void think(Controller *controller, const Verdict *verdict, const char *un
         controller->triggered_since_deployment = true;
         unsigned now_decided = fingerprint(controller->decision);
         int64_t now = clock_mono_us();
-        if (now_decided == controller->decided &&
+        bool again = now_decided == controller->decided;
+        if (again &&
             (controller->decision->kind == DECISION_REVIEW || now - controller->decided_mono < DECIDE_AGAIN_US))
                 return;
         controller->decided = now_decided;
         controller->decided_mono = now;
-        record(controller);
+        if (again) /* it could not be begun the last time: still that decision */
+                controller->decision->id = controller->decided_id;
+        else
+                record(controller);
         if (controller->decision->kind == DECISION_ROLLBACK)
                 roll_back(controller);
         else
                 ask_for_review(controller);
 }
 
+/* What comes and goes about its limit is one case, not a new decision and alert each time: it is over after a quiet window. */
+static void forget_decision(Controller *controller) {
+        if (controller->symptoms_mono != 0 &&
+            clock_mono_us() - controller->symptoms_mono < controller->config->rules.window_us)
+                return;
+        controller->decided = 0;
+        controller->symptoms_mono = 0;
+        alert_set(controller, "decision", NULL);
+        alert_set(controller, "releases", NULL);
+}
+
+/* Another process's run is no symptom. When it has let go of the lock, what it left open is finished before anything is judged. */
+static bool others_are_done(Controller *controller) {
+        LockHolder holder;
+        Error error = {0};
+        if (runner_elsewhere(controller->runner, NULL)) {
+                controller->recovered = false;
+                watcher_suspend(controller->watcher);
+                return false;
+        }
+        if (!controller_recovery_due(controller))
+                return true;
+        int r = controller_recover(controller, &holder, &error);
+        if (r != -EBUSY)
+                alert_set(controller, "recovery", r < 0 ? error_text(&error) : NULL);
+        return r != -EBUSY && !runner_run(controller->runner);
+}
+
 void deciding_look(Controller *controller) {
         char unit_failure[REASON_MAX], outage[REASON_MAX];
         Verdict verdict;
-        if (controller->role != ROLE_DAEMON || runner_run(controller->runner) || runner_elsewhere(controller->runner))
+        if (controller->role != ROLE_DAEMON || runner_run(controller->runner) || !others_are_done(controller))
                 return;
         current_look(controller);
         validating_look(controller);
@@ -165,11 +195,11 @@ void deciding_look(Controller *controller) {
         bool dark = watcher_outage(controller->watcher, outage, sizeof outage);
         watcher_verdict(controller->watcher, &verdict);
         if (failed || dark || verdict.triggered) {
+                controller->symptoms_mono = clock_mono_us();
                 think(controller, &verdict, unit_failure, outage);
                 return;
         }
         look_at_traffic(controller);
-        controller->decided = 0;
-        alert_set(controller, "decision", NULL);
+        forget_decision(controller);
         look_at_bake(controller, &verdict);
 }

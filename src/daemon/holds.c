@@ -1,5 +1,7 @@
 #include "daemon/holds.h"
 
+#include "api/wire.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
@@ -18,7 +20,7 @@ int hold_read(Journal *journal, HoldKind kind, Hold *ret_hold, Error *error) {
         *ret_hold = (Hold){0};
         if (!journal)
                 return 0;
-        char text[INITIATOR_MAX + 2 * REASON_MAX];
+        char text[JOURNAL_VALUE_MAX];
         int r = journal_get_value(journal, hold_keys[kind], text, sizeof text, error);
         if (r <= 0)
                 return r;
@@ -37,16 +39,25 @@ int hold_read(Journal *journal, HoldKind kind, Hold *ret_hold, Error *error) {
         return 0;
 }
 
+/* NULL: out of memory. */
+static char *print_hold(const Hold *hold, const char *why) {
+        json_t *object = json_pack("{s:I, s:I, s:o, s:o}", "run", (json_int_t)hold->run_id, "since_wall_us",
+                                   (json_int_t)hold->since_wall, "by", wire_text(hold->by), "why", wire_text(why));
+        char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+        json_decref(object);
+        return text;
+}
+
 int hold_take(Journal *journal, HoldKind kind, const Hold *hold, Error *error) {
         if (!journal)
                 return error_set(error, -EROFS, "the journal can't be written: who holds this is not recorded");
-        json_t *object = json_pack("{s:I, s:I, s:s, s:s}", "run", (json_int_t)hold->run_id, "since_wall_us",
-                                   (json_int_t)hold->since_wall, "by", hold->by, "why", hold->why);
-        AUTO_FREE char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
-        json_decref(object);
+        AUTO_FREE char *text = print_hold(hold, hold->why);
+        if (text && strlen(text) >= JOURNAL_VALUE_MAX) { /* escaped, a reason may be six times as long */
+                free(text);
+                text = print_hold(hold, "(too long to be kept here)");
+        }
         if (!text)
-                return error_set(error, -EINVAL, "cannot record the hold: by '%s' or its reason is not valid UTF-8",
-                                 hold->by);
+                return error_set(error, -ENOMEM, "cannot record the hold: out of memory");
         return journal_set_value(journal, hold_keys[kind], text, error);
 }
 

@@ -139,7 +139,7 @@ static int op_plan(void *self, const json_t *arguments, const Caller *caller, js
         (void)caller;
         if (parse_kind_and_mode(arguments, &wish, problem) < 0)
                 return -1;
-        if (!runner_run(controller->runner))
+        if (controller->role == ROLE_READER || controller_at_rest(controller))
                 current_look(controller);
         if (find_target(controller, &wish, &target, &warning, problem) < 0)
                 return -1;
@@ -300,9 +300,9 @@ static void audit(const Caller *caller, const char *what, const char *detail) {
 }
 
 static int begun_run(Controller *controller, json_t **ret_answer, Problem *problem) {
-        const Run *run = runner_run(controller->runner);
+        const Run *run = runner_newest(controller->runner); /* it may have ended at once */
         if (!run)
-                return problem_set(problem, 500, EXIT_INTERNAL, "The run ended at once", "see 'auto-rollback history'");
+                return problem_set(problem, 500, EXIT_INTERNAL, "No run", "it was begun, but is not known");
         return answer(controller_run_json(controller, run), ret_answer, problem);
 }
 
@@ -405,6 +405,7 @@ static int op_resume(void *self, const json_t *arguments, const Caller *caller, 
                                    (long long)run->id);
         if (hold_release(controller->journal, HOLD_DEPLOYMENTS, &error) < 0)
                 return journal_failed(problem, &error);
+        alert_set(controller, "deployments", NULL);
         audit(caller, "resume", "deployments");
         return answer(status_hold(controller, HOLD_DEPLOYMENTS), ret_answer, problem);
 }

@@ -34,8 +34,11 @@ static void on_verified(void *userdata, const OpResult *result) {
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        const Controller *controller = userdata;
         (void)usec;
-        readiness_check(userdata);
+        if (!controller->readiness
+                     .op) /* hashing much on a slow disk takes longer than this, and must come to its end */
+                readiness_check(userdata);
         int r = sd_event_source_set_time_relative(source, (uint64_t)READINESS_EVERY_US);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct Runner {
         World *world;
@@ -23,8 +24,9 @@ struct Runner {
         Run run;
         bool under_way;
         int lock_fd;
-        Op *op;        /* the act or probe that was asked for last */
-        StepCall call; /* what it is */
+        struct timespec lock_left; /* when the lock's file was written last, as we left it */
+        Op *op;                    /* the act or probe that was asked for last */
+        StepCall call;             /* what it is */
         bool probing;
         sd_event_source *timer;
         unsigned timer_token;
@@ -129,12 +131,19 @@ static int arm_timer(Runner *runner, const RunUpdate *update) {
                                           (uint64_t)(update->timer_us + 50 * USEC_PER_MSEC), 1000, on_timer, runner);
 }
 
+static void let_go(Runner *runner) {
+        struct stat status;
+        if (runner->lock_fd >= 0 && fstat(runner->lock_fd, &status) == 0)
+                runner->lock_left = status.st_mtim;
+        runner->lock_fd = lock_release(runner->lock_fd);
+}
+
 static void end_run(Runner *runner) {
         runner->op = op_cancel(runner->op);
         runner->timer = sd_event_source_disable_unref(runner->timer);
         runner->under_way = false;
-        runner->lock_fd = lock_release(runner->lock_fd);
         runner->hooks.finished(runner->userdata, &runner->run);
+        let_go(runner);
 }
 
 /* One move and all that follows from it at once. Returns an error only when the very first append failed: nothing has happened. */
@@ -217,7 +226,7 @@ Runner *runner_free(Runner *runner) {
 
 static int give_up(Runner *runner, int code) {
         runner->under_way = false;
-        runner->lock_fd = lock_release(runner->lock_fd);
+        let_go(runner);
         return code;
 }
 
@@ -284,8 +293,21 @@ const Run *runner_run(const Runner *runner) {
         return runner->under_way ? &runner->run : NULL;
 }
 
-bool runner_elsewhere(const Runner *runner) {
+const Run *runner_newest(const Runner *runner) {
+        return runner->run.id != 0 ? &runner->run : NULL;
+}
+
+bool runner_elsewhere(const Runner *runner, LockHolder *ret_holder) {
         LockHolder holder;
         Error error = {0};
-        return !runner->under_way && lock_holder_read(runner->lock_path, &holder, &error) == 1;
+        return !runner->under_way && runner->lock_fd < 0 &&
+               lock_holder_read(runner->lock_path, ret_holder ? ret_holder : &holder, &error) == 1;
+}
+
+/* Whoever takes it writes who it is. */
+bool runner_disturbed(const Runner *runner) {
+        struct stat status;
+        return !runner->under_way && runner->lock_fd < 0 && stat(runner->lock_path, &status) == 0 &&
+               (status.st_mtim.tv_sec != runner->lock_left.tv_sec ||
+                status.st_mtim.tv_nsec != runner->lock_left.tv_nsec);
 }

@@ -13,7 +13,8 @@ typedef struct Runner Runner;
 typedef struct RunnerHooks {
         void (*recovering)(void *userdata, const Run *run); /* a dead process's run is about to go on */
         void (*changed)(void *userdata, const Run *run);    /* after every durable move */
-        void (*finished)(void *userdata, const Run *run);   /* the run lock is free again */
+        /* Still under the run lock, so that nobody begins another before what follows from this one is written; nor may it. */
+        void (*finished)(void *userdata, const Run *run);
         void (*page)(void *userdata, const Run *run, const char *message);
 } RunnerHooks;
 
@@ -39,7 +40,11 @@ int runner_recover(Runner *runner, LockHolder *ret_holder, Error *error);
 /* True: the run is being undone. False: it is past the point where that is safe (or there is none), and will finish. */
 bool runner_cancel(Runner *runner);
 
-const Run *runner_run(const Runner *runner); /* NULL: none under way */
+const Run *runner_run(const Runner *runner);    /* NULL: none under way */
+const Run *runner_newest(const Runner *runner); /* under way, or the one that ended last in this process; NULL: none */
 
-/* Another process (break glass) has a run under way: what it does to the service is no symptom. */
-bool runner_elsewhere(const Runner *runner);
+/* Another process (break glass) has a run under way: what it does to the service is no symptom. `ret_holder` may be NULL. */
+bool runner_elsewhere(const Runner *runner, LockHolder *ret_holder);
+
+/* Somebody has held the run lock since we did; also when we slept over it all. */
+bool runner_disturbed(const Runner *runner);

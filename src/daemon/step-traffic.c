@@ -106,6 +106,12 @@ void step_restore_traffic(StepOp *step, const OpResult *result) {
 }
 
 static void on_probed(StepOp *step, const OpResult *result) {
+        Hold hold;
+        Error error = {0};
+        /* it died between the act and the record: what a run leaves behind would later be taken for a drain of a run's */
+        if (!result->traffic.drained && hold_read(step->journal, HOLD_TRAFFIC, &hold, &error) >= 0 && hold.held &&
+            hold.run_id == step->run_id)
+                (void)hold_release(step->journal, HOLD_TRAFFIC, &error);
         step_answer(step, result->traffic.drained ? PROBE_NO : PROBE_YES);
 }
 

@@ -12,19 +12,72 @@
         (1 *                                                                                                           \
          USEC_PER_SEC) /* what was parked arrives all at once: the first moments after a switch are not how the service does */
 #define VALIDATE_AFTER_US (5 * USEC_PER_SEC)
+#define PICK_UP_MAX 16
+
+static void note_verdict(Controller *controller, int64_t run_id, const char *verdict) {
+        Error error = {0};
+        if (controller->journal && journal_set_validation(controller->journal, run_id, verdict, NULL, &error) < 0)
+                log_error("the validation of run %lld could not be journalled: %s", (long long)run_id,
+                          error_text(&error));
+}
 
 void validating_begin(Controller *controller, const Run *run) {
         struct Validating *validating = &controller->validating;
         MetricsPulse pulse = {0};
-        Error error = {0};
         (void)watcher_pulse(controller->watcher, &pulse);
         validating->op = op_cancel(validating->op);
         *validating = (struct Validating){
                 .run_id = run->id, .since_mono = clock_mono_us(), .requests_before = pulse.requests};
         memcpy(validating->expected, run->plan.to, sizeof validating->expected);
-        if (controller->journal && journal_set_validation(controller->journal, run->id, "pending", NULL, &error) < 0)
-                log_error("the validation of run %lld could not be journalled: %s", (long long)run->id,
-                          error_text(&error));
+        note_verdict(controller, run->id, "pending");
+}
+
+void validating_drop(Controller *controller) {
+        struct Validating *validating = &controller->validating;
+        validating->op = op_cancel(validating->op);
+        if (validating->run_id != 0)
+                note_verdict(controller, validating->run_id, check_verdict_name(CHECK_NOT_VERIFIED));
+        validating->run_id = 0;
+}
+
+typedef struct Pending {
+        Journal *journal;
+        unsigned seen, count;
+        bool newest; /* runs[0] is the newest run there is */
+        Run runs[PICK_UP_MAX];
+} Pending;
+
+static int collect_pending(void *userdata, const Run *run) {
+        Pending *pending = userdata;
+        char verdict[32] = "";
+        Error error = {0};
+        bool first = pending->seen++ == 0;
+        if (journal_validation(pending->journal, run->id, verdict, sizeof verdict, NULL, &error) != 1 ||
+            strcmp(verdict, "pending") != 0)
+                return 0;
+        pending->newest = pending->newest || first;
+        pending->runs[pending->count++] = *run;
+        return 0;
+}
+
+/* A validation lasts longer than the run, and a process may end in between: it is begun again while its run is the newest and its
+ * target still live. Else nobody will ever know. */
+void validating_pick_up(Controller *controller) {
+        Error error = {0};
+        AUTO_FREE Pending *pending = calloc(1, sizeof *pending);
+        if (!pending || !controller->journal || controller->validating.run_id != 0)
+                return;
+        pending->journal = controller->journal;
+        if (journal_runs(controller->journal, PICK_UP_MAX, collect_pending, pending, &error) < 0)
+                return; /* the journal's trouble is told elsewhere */
+        for (unsigned i = 0; i < pending->count; i++) {
+                const Run *run = &pending->runs[i];
+                bool live = strcmp(run->plan.to, controller->version) == 0 && !runner_run(controller->runner);
+                if (i == 0 && pending->newest && live && controller->watcher)
+                        validating_begin(controller, run);
+                else
+                        note_verdict(controller, run->id, check_verdict_name(CHECK_NOT_VERIFIED));
+        }
 }
 
 void validating_answer(Controller *controller, Validation *ret_validation) {
@@ -63,15 +116,12 @@ static void finish(Controller *controller) {
                         log_info("run %lld: %s: %s (%s, wanted %s)", (long long)run_id,
                                  check_verdict_name(validation.checks[i].verdict), validation.checks[i].title,
                                  validation.checks[i].measured, validation.checks[i].limit);
-        if (validation.verdict == CHECK_FAILED)
-                alert_set(controller, "validation",
-                          "the rollback did not help: its validation failed (auto-rollback validate says how)");
-        if (!controller->journal)
-                return;
-        if (journal_set_validation(controller->journal, run_id, verdict, NULL, &error) < 0)
-                log_error("the validation of run %lld could not be journalled: %s", (long long)run_id,
-                          error_text(&error));
-        if (journal_run(controller->journal, run_id, &run, &error) == 1)
+        alert_set(controller, "validation",
+                  validation.verdict == CHECK_FAILED
+                          ? "the rollback did not help: its validation failed (auto-rollback validate says how)"
+                          : NULL);
+        note_verdict(controller, run_id, verdict);
+        if (controller->journal && journal_run(controller->journal, run_id, &run, &error) == 1)
                 controller_tell_run(controller, &run);
 }
 
@@ -100,6 +150,10 @@ void validating_look(Controller *controller) {
         const Rules *rules = &controller->config->rules;
         if (validating->run_id == 0 || validating->op)
                 return;
+        if (strcmp(controller->version, validating->expected) != 0) { /* somebody has deployed meanwhile */
+                validating_drop(controller);
+                return;
+        }
         MetricsPulse pulse;
         if (!watcher_pulse(controller->watcher, &pulse)) {
                 if (prober_view(controller->prober)->known)

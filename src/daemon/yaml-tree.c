@@ -1,5 +1,6 @@
 #include "daemon/yaml-tree.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -142,6 +143,7 @@ static int parse_children(Parse *parse, TreeNode *parent, unsigned depth) {
                 r = parse_node(parse, parent->kind == TREE_MAPPING ? &value : &event, depth, tail);
                 if (r < 0)
                         return r;
+                assert(*tail); /* parse_node() has hung the node there */
                 (*tail)->key = TAKE_PTR(key);
                 (*tail)->key_mark = mark_of(event.start_mark);
                 tail = &(*tail)->next;

@@ -34,7 +34,7 @@ static void last_line(const char *output, char *buffer, size_t size) {
                 start--;
         size_t used = 0;
         for (size_t i = start; i < end && used + 1 < size; i++)
-                buffer[used++] = (unsigned char)output[i] < ' ' || output[i] == 0x7f ? ' ' : output[i];
+                buffer[used++] = (char)((unsigned char)output[i] < ' ' || output[i] == 0x7f ? ' ' : output[i]);
         buffer[used] = '\0';
 }
 

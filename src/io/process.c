@@ -214,7 +214,7 @@ static int start_child(sd_event *event, const ProcessSpec *spec, const char **en
         if (spec->held) {
                 if (pipe2(gate, O_CLOEXEC) < 0)
                         return -errno;
-                gate_child = gate[0];
+                gate_child = gate[0]; /* NOLINT(clang-analyzer-deadcode.DeadStores): read by its cleanup */
                 process->gate = gate[1];
         }
         pid_t parent = getpid();

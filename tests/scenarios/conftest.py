@@ -8,7 +8,11 @@ from testsite import Site
 @pytest.fixture
 def site(host):  # noqa: F811
     """Installed, not started; configure it and add releases first."""
-    return Site(host)
+    made = Site(host)
+    yield made
+    if host.pid:
+        trouble = made.crashes()
+        assert not trouble, f"the controller crashed, or a sanitizer complains: {trouble}"
 
 
 @pytest.hookimpl(hookwrapper=True)

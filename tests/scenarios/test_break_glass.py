@@ -4,7 +4,7 @@ Nobody measures then, so it ends with the exit code for "rolled back, not verifi
 import json
 
 import pytest
-from testsite import CONTROLLER, JOURNAL, NOT_VERIFIED, PERMISSION, SERVICE_UNIT, TRY_LATER, UNITS
+from testsite import ALERTS, CONTROLLER, HELD, JOURNAL, NOT_VERIFIED, PERMISSION, SERVICE_UNIT, TRY_LATER, UNITS
 
 
 @pytest.mark.parametrize("mode", ["emergency", "manual"])
@@ -39,6 +39,7 @@ def test_controller_hung_in_a_run(site):
     process = site.begin("manual", "--yes", "the first one")
     begun = site.wait_acting("start_version")
     pid = site.controller_pid()
+    site.kills_controller = True
     site.host.run(["kill", "-STOP", str(pid)])
     process.kill()
     process.communicate()
@@ -108,3 +109,16 @@ def test_controller_hung_without_a_run(site):
     site.wait_status(lambda status: status["version"] == "v2.4.0", what="the controller has seen it")
     site.check_steady("v2.4.0")
     site.check_ledger(load.end(), run)
+
+
+def test_a_page_goes_out(site):
+    """Nothing can serve, and no controller is there to page: what does the work does that, too, however long the pager takes."""
+    site.configure(budgets={"verify_health": "2s", "start_version": "2s"})
+    site.begin_with(load=False)
+    site.write("/usr/local/bin/record-alert", f"#!/bin/sh\nsleep 1\nprintf '%s\\n' \"$*\" >>{ALERTS}\n", 0o755)
+    for unit in UNITS.values():
+        site.write(f"/etc/systemd/system/{unit}", SERVICE_UNIT.format(extra="ExecStart=\nExecStart=/bin/false"))
+    site.host.systemctl("daemon-reload")
+    site.host.systemctl("stop", CONTROLLER)
+    site.cli("emergency", "all is bad", check=HELD)
+    assert any("HOLDING" in alert for alert in site.alerts())

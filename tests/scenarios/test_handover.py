@@ -36,6 +36,7 @@ def test_kill_9_in_the_middle_of_a_run(site):
     slow_target(site)
     process = site.begin("manual", "--yes", "the release is bad")
     run = site.wait_acting("start_version")
+    site.kills_controller = True
     site.host.run(["kill", "-9", str(site.controller_pid())])
     ended = site.wait_for_run(kind="rollback")
     assert (ended["id"], ended["outcome"], ended["serving"]) == (run["id"], "succeeded", "v2.4.0")

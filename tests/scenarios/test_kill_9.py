@@ -85,15 +85,9 @@ def steps_hit(site):
     return hit
 
 
-@pytest.mark.parametrize("kind", ["rollback", "deployment"])
-@pytest.mark.parametrize("syscall", ["fdatasync", "rename", "sendto"])
-def test_killed_at_every(site, syscall, kind):
-    load = site.begin_with()
-    if kind == "deployment":
-        site.roll_back()
-    origin, target = ("v3.0.0", "v2.4.0") if kind == "rollback" else ("v2.4.0", "v3.0.0")
+def kill_at_every(site, syscall, kind, origin, target):
+    """Until a run gets through; the number of kills."""
     back = "deployment" if kind == "rollback" else "rollback"
-    kills = 0
     for k in count(1):
         before = newest(site)
         killer = Killer(site, syscall, k)
@@ -101,15 +95,27 @@ def test_killed_at_every(site, syscall, kind):
         run = settled(site, before)
         killed = killer.end()
         serving = check_run(site, run, kind, origin, target)
-        if not killed:
-            break
-        kills += 1
-        assert k < MOST, "there is no end to it"
         if serving == target:
             before = newest(site)
             assert begin(site, back, origin)[0] < 300
             check_run(site, settled(site, before), back, target, origin)
+        if not killed:
+            return k - 1
+        assert k < MOST, "there is no end to it"
+
+
+@pytest.mark.parametrize("kind", ["rollback", "deployment"])
+@pytest.mark.parametrize("syscall", ["fdatasync", "rename", "sendto"])
+def test_killed_at_every(site, syscall, kind):
+    load = site.begin_with()
+    if kind == "deployment":
+        site.roll_back()
+    site.kills_controller = True
+    origin, target = ("v3.0.0", "v2.4.0") if kind == "rollback" else ("v2.4.0", "v3.0.0")
+    kills = kill_at_every(site, syscall, kind, origin, target)
+    if syscall == "fdatasync" and steps_hit(site) != set(range(9)):
+        # what the controller journals on its own between two runs is counted, too, and may have shifted one
+        kills += kill_at_every(site, syscall, kind, origin, target)
+        assert steps_hit(site) == set(range(9)), steps_hit(site)
     site.check_ledger(load.end())
     assert kills >= {"fdatasync": 18, "rename": 2, "sendto": 4}[syscall], f"only {kills} kills: is it still this system call?"
-    if syscall == "fdatasync":
-        assert steps_hit(site) == set(range(9)), steps_hit(site)

@@ -132,6 +132,7 @@ class _UnixConnection(http.client.HTTPConnection):
 class Site:
     def __init__(self, host, **config):
         self.host = host
+        self.kills_controller = False  # the scenario does that itself: then a restart is nothing to wonder about
         self.config = merge(CONFIG, config)
         self._install()
 
@@ -366,6 +367,16 @@ class Site:
         good = [row for row in summary["all_failures"] if row["version"] == "v2.4.0"]
         assert not good, good[0]
         assert summary["acknowledged_writes"] > 0
+
+    def crashes(self):
+        """What a program that dies and is started again could hide: the lines that tell of it."""
+        marks = ("Sanitizer", "runtime error:", "Assertion `")
+        said = self.host.output(["journalctl", "--no-pager", "-o", "cat"]).splitlines()
+        lines = [line for line in said if any(mark in line for mark in marks)]
+        restarts = self.host.show(CONTROLLER, "NRestarts")["NRestarts"]
+        if not self.kills_controller and restarts != "0":
+            lines.append(f"systemd has restarted the controller {restarts} times")
+        return lines
 
     def report(self):
         """What a person would look at when a scenario failed."""
