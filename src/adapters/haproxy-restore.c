@@ -137,8 +137,8 @@ static void describe(Restore *restore, const HaproxyView *view) {
         if (gate && haproxy->held && haproxy->total_when_empty >= 0 && leaked > 0)
                 snprintf(
                         restore->detail, sizeof restore->detail,
-                        "traffic flows; the gate let %" PRId64
-                        " requests through while it was closed: is its rule in every frontend that uses backend %.80s?",
+                        "traffic flows; %" PRId64
+                        " requests got to backend %.80s past the closed gate: repeated after a refused connection, or is the gate's rule not in every frontend?",
                         leaked, haproxy->backend);
         else
                 snprintf(restore->detail, sizeof restore->detail, "traffic flows");

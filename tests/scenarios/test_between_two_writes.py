@@ -100,6 +100,7 @@ def test_killed_after_the_switch_is_no_observed_deployment(site):
     slow_target(site, 1)
     process = site.begin("manual", "--yes", "the release is bad")
     site.wait_acting("start_version")
+    site.kills_controller = True
     site.host.run(["kill", "-9", str(site.controller_pid())])
     site.wait_for_run(kind="rollback", outcome="succeeded")
     process.communicate(timeout=30)
