@@ -57,15 +57,37 @@ static void note_symptoms(Controller *controller) {
                 controller->symptoms_at_begin |= TRIGGER_OUTAGE;
 }
 
+/* What is live but doesn't serve (its units died, or a run held) may be started again, on a wish that names it. Without a daemon
+ * how it does isn't known: then the operator's word counts, and starting what already runs does no harm. */
+static bool may_start_again(const Controller *controller) {
+        if (!controller->watcher)
+                return true;
+        const UnitsState *units = watcher_units(controller->watcher);
+        const ProbeView *probe = prober_view(controller->prober);
+        return (units && !units->active) || (probe->known && probe->consecutive_failures > 0);
+}
+
+/* With no earlier release left, an emergency is worth another start of the one that is down. */
+static bool is_last_resort(const Controller *controller, const RunWish *wish, int code) {
+        const UnitsState *units = controller->watcher ? watcher_units(controller->watcher) : NULL;
+        bool chosen = wish->to && wish->to[0] != '\0';
+        return code == -ENOENT && wish->mode == MODE_EMERGENCY && !chosen && units && !units->active;
+}
+
 static int choose_target(Controller *controller, const RunWish *wish, char ret_to[VERSION_MAX], Problem *problem) {
         Release target;
         TargetDoubt doubt;
         Error error = {0};
-        if (wish->kind == RUN_DEPLOYMENT) {
+        bool again = wish->to && strcmp(wish->to, controller->version) == 0 && may_start_again(controller);
+        if (wish->kind == RUN_DEPLOYMENT || (again && wish->to[0] != '\0')) {
                 snprintf(ret_to, VERSION_MAX, "%s", wish->to);
                 return 0;
         }
         int r = catalog_target(controller, wish->mode, wish->to, &target, &doubt, &error);
+        if (is_last_resort(controller, wish, r)) {
+                memcpy(ret_to, controller->version, VERSION_MAX);
+                return 0;
+        }
         if (r < 0)
                 return problem_set(problem, 409, EXIT_REFUSED, "No target", "%s", error_text(&error));
         memcpy(ret_to, target.version, VERSION_MAX);
@@ -123,6 +145,8 @@ int controller_begin(Controller *controller, const RunWish *wish, Problem *probl
         if (check_wish(controller, wish, problem) < 0 || choose_target(controller, wish, to, problem) < 0)
                 return -1;
         memcpy(from, controller->version, sizeof from);
+        if (strcmp(from, to) == 0 && may_start_again(controller))
+                from[0] = '\0'; /* it is started again: there is nothing to stop, and nothing to put back */
         note_symptoms(controller);
         const RunnerRequest request = {
                 .plan = {.kind = wish->kind,

@@ -47,6 +47,8 @@ static void on_run_changed(void *userdata, const Run *run) {
 static void on_run_finished(void *userdata, const Run *run) {
         Controller *controller = userdata;
         const Run copy = *run; /* what follows may begin another */
+        if (controller->prober && (copy.outcome == OUTCOME_SUCCEEDED || copy.outcome == OUTCOME_PUT_BACK))
+                prober_proven(controller->prober);
         aftermath(controller, &copy);
         controller_tell_run(controller, &copy);
         if (controller->on_finished)
@@ -182,7 +184,8 @@ static int on_metrics_again(sd_event_source *source, uint64_t usec, void *userda
 int controller_watch(Controller *controller, Error *error) {
         const WatcherHooks hooks = {.look = on_look, .sampled = on_sampled, .condition = on_condition};
         Error metrics_error = {0};
-        int metrics = world_open_metrics(controller->world, &metrics_error);
+        /* its port is the daemon's: who only looks must not take it from one that is about to start */
+        int metrics = controller->role == ROLE_DAEMON ? world_open_metrics(controller->world, &metrics_error) : 0;
         int r = prober_new(controller->world, &controller->prober, error);
         if (r >= 0)
                 r = watcher_new(controller->world, controller->prober, &hooks, controller, &controller->watcher, error);
@@ -190,7 +193,7 @@ int controller_watch(Controller *controller, Error *error) {
                 return r;
         if (runner_run(controller->runner))
                 watcher_suspend(controller->watcher);
-        if (metrics >= 0 || controller->role != ROLE_DAEMON)
+        if (metrics >= 0)
                 return 0;
         alert_set(controller, "metrics", error_text(&metrics_error));
         return sd_event_add_time_relative(controller->event, NULL, CLOCK_BOOTTIME, (uint64_t)METRICS_AGAIN_US, 0,

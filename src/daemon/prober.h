@@ -10,6 +10,9 @@ typedef struct Prober Prober;
 int prober_new(World *world, Prober **ret_prober, Error *error);
 Prober *prober_free(Prober *prober); /* NULL allowed; returns NULL */
 
+/* A run has just proven the service healthy; what was seen before is out of date. */
+void prober_proven(Prober *prober);
+
 const ProbeView *prober_view(const Prober *prober);
 /* What the newest answer was, for people: "http://... answered 503". "" while there is none. */
 const char *prober_detail(const Prober *prober);

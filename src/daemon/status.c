@@ -114,7 +114,7 @@ static json_t *metrics_part(Controller *controller) {
         const char *why = !config->metrics_driver
                                   ? "no metrics source is configured (metrics.source): nothing is decided on samples"
                           : open ? pulse.detail
-                                 : "not open";
+                                 : "nothing is measured while no controller runs";
         return json_pack("{s:s, s:b, s:o, s:o}", "source",
                          config->metrics_driver ? config->metrics_driver->name : "none", "connected",
                          open && pulse.connected, "detail", wire_text(why), "sample",
