@@ -154,7 +154,7 @@ static int read_current(const ReleaseStore *store, char target[PATH_MAX], Error 
         int code = errno;
         if (code == ENOENT)
                 return error_set(error, -ENOENT,
-                                 "%s is missing; point it to the release that runs now, such as: ln -s %s/v2.4.0 %s",
+                                 "%s is missing; point it to the release that runs now: ln -s %s/VERSION %s",
                                  store->current, store->versions, store->current);
         if (code == EINVAL && stat(store->current, &st) == 0 && S_ISDIR(st.st_mode))
                 return error_set(

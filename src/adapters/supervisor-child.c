@@ -28,6 +28,47 @@ struct Child {
         NotifySocket *notify;
 };
 
+/* ---- finding ---- */
+
+static int on_found_ended(sd_event_source *source, int fd, uint32_t events, void *userdata);
+
+static int find_again(Child *child, Error *error) {
+        AUTO_CLOSE int fd = child_record_find(&child->record);
+        if (fd < 0)
+                return 0;
+        int r = sd_event_add_io(child->event, &child->found, fd, EPOLLIN, on_found_ended, child);
+        if (r < 0)
+                return error_set(error, r, "cannot watch pid %d of %s: %s", child->record.pid, child->unit,
+                                 strerror(-r));
+        sd_event_source_set_io_fd_own(child->found, true);
+        child->found_fd = TAKE_FD(fd);
+        /* A READY=1 sent while no controller listened is lost. It lived long enough to be found: that counts as ready here, and
+         * the health verification has the last word. */
+        child->ready = true;
+        return 0;
+}
+
+/* A record without a start in it is nobody's: it was removed, and what we watch is still ours. */
+static bool others_acted(const ChildRecord *found, const ChildRecord *known) {
+        if (found->invocation[0] == '\0')
+                return false;
+        return strcmp(found->invocation, known->invocation) != 0 || (found->stopping && !known->stopping);
+}
+
+bool child_look_again(Child *child) {
+        ChildRecord record;
+        /* One that can't be read says nothing about what we know. */
+        if (child_record_read(child->path, &record, NULL) < 0 || !others_acted(&record, &child->record))
+                return false;
+        child->record = record;
+        child->process = process_free(child->process);
+        child->found = sd_event_source_disable_unref(child->found);
+        child->notify = notify_socket_free(child->notify);
+        child->ready = false;
+        (void)find_again(child, NULL); /* without a watch it is taken for dead, which the next look tells */
+        return true;
+}
+
 /* ---- its end ---- */
 
 /* What the main process has left behind in its session goes too, as under systemd. When nobody has the leader's pid any more, a
@@ -39,6 +80,10 @@ static void sweep_session(pid_t pid) {
 
 static void note_end(Child *child, const char *how) {
         sweep_session(child->record.pid);
+        if (child_look_again(child)) { /* somebody else ended it, and may have started another: theirs is the record */
+                child->changed(child->userdata, child);
+                return;
+        }
         child->ready = false;
         child->notify = notify_socket_free(child->notify);
         if (child->record.stopping)
@@ -62,24 +107,6 @@ static int on_found_ended(UNUSED sd_event_source *source, UNUSED int fd, UNUSED 
         Child *child = userdata;
         child->found = sd_event_source_disable_unref(child->found);
         note_end(child, "ended; its status is not known, an earlier controller had started it");
-        return 0;
-}
-
-/* ---- finding ---- */
-
-static int find_again(Child *child, Error *error) {
-        AUTO_CLOSE int fd = child_record_find(&child->record);
-        if (fd < 0)
-                return 0;
-        int r = sd_event_add_io(child->event, &child->found, fd, EPOLLIN, on_found_ended, child);
-        if (r < 0)
-                return error_set(error, r, "cannot watch pid %d of %s: %s", child->record.pid, child->unit,
-                                 strerror(-r));
-        sd_event_source_set_io_fd_own(child->found, true);
-        child->found_fd = TAKE_FD(fd);
-        /* A READY=1 sent while no controller listened is lost. It lived long enough to be found: that counts as ready here, and
-         * the health verification has the last word. */
-        child->ready = true;
         return 0;
 }
 

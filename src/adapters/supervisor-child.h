@@ -22,6 +22,9 @@ typedef struct ChildStart {
 /* Reads the record and looks whether the process still runs. */
 int child_new(sd_event *event, const char *directory, const char *unit, ChildChanged changed, void *userdata,
               Child **ret_child, Error *error);
+/* Break glass may have stopped it, and started another, while we were hung: then what it wrote is the truth, not what we
+ * remember. True: it was so, and the child is now the one of the record. Tells nobody. */
+bool child_look_again(Child *child);
 Child *child_free(Child *child); /* leaves the process running; NULL allowed */
 
 /* When it returns 0 the process runs, and its record is durable. Must not be alive. */

@@ -31,7 +31,7 @@ typedef struct Supervisor {
         UnitsChanged changed; /* NULL: nothing is watched */
         void *userdata;
         UnitSet watched;
-        sd_event_source *first_report;
+        sd_event_source *reporting; /* the first report, and what is found out without an event */
         bool told;
         UnitsState last;
 } Supervisor;
@@ -104,9 +104,17 @@ static int request_new(Supervisor *self, const char *verb, const UnitSet *units,
 
 static void on_child_changed(void *userdata, Child *child);
 
+/* From the loop: who asks is in the middle of something. */
+static void report_soon(Supervisor *self) {
+        if (self->reporting)
+                (void)sd_event_source_set_enabled(self->reporting, SD_EVENT_ONESHOT);
+}
+
 static int child_get(Supervisor *self, const char *unit, Child **ret_child, Error *error) {
         for (ChildEntry *entry = self->children; entry; entry = entry->next)
                 if (strcmp(child_unit(entry->child), unit) == 0) {
+                        if (child_look_again(entry->child))
+                                report_soon(self);
                         *ret_child = entry->child;
                         return 0;
                 }
@@ -367,21 +375,21 @@ static int supervisor_start(void *self_, const UnitSet *units, int64_t budget_us
         return begin_waiting(request, ret_op, error);
 }
 
-static int on_first_report(UNUSED sd_event_source *source, void *userdata) {
+static int on_reporting(UNUSED sd_event_source *source, void *userdata) {
         report(userdata);
         return 0;
 }
 
 static int supervisor_watch(void *self_, const UnitSet *units, UnitsChanged changed, void *userdata, Error *error) {
         Supervisor *self = self_;
-        self->first_report = sd_event_source_disable_unref(self->first_report);
+        self->reporting = sd_event_source_disable_unref(self->reporting);
         self->told = false;
         self->changed = units ? changed : NULL;
         if (!units)
                 return 0;
         self->watched = *units;
         self->userdata = userdata;
-        int r = sd_event_add_defer(self->context.event, &self->first_report, on_first_report, self);
+        int r = sd_event_add_defer(self->context.event, &self->reporting, on_reporting, self);
         return r < 0 ? error_set(error, r, "cannot watch units: %s", strerror(-r)) : 0;
 }
 
@@ -397,7 +405,7 @@ static void supervisor_close(void *self_) {
                 child_free(entry->child);
                 free(entry);
         }
-        sd_event_source_disable_unref(self->first_report);
+        sd_event_source_disable_unref(self->reporting);
         free(self->directory);
         free(self);
 }

@@ -18,7 +18,7 @@ int controller_unusable(const Controller *controller, Problem *problem) {
                            error_text(&controller->journal_error));
 }
 
-static int refuse_busy(Problem *problem, const LockHolder *holder, const Error *error) {
+int controller_busy(Problem *problem, const LockHolder *holder, const Error *error) {
         char time[CLOCK_TEXT_MAX];
         problem_set(problem, 409, EXIT_TRY_LATER, "Another run is under way", "%s", error_text(error));
         if (holder->known)
@@ -102,7 +102,7 @@ static int refuse_run_elsewhere(Problem *problem, const LockHolder *holder) {
                           (int)holder->pid, clock_format_rfc3339(holder->since_wall, time, sizeof time), holder->why);
         else
                 error_set(&error, -EBUSY, "the run lock is held by another process; try again later");
-        return refuse_busy(problem, holder, &error);
+        return controller_busy(problem, holder, &error);
 }
 
 static int check_wish(Controller *controller, const RunWish *wish, Problem *problem) {
@@ -170,7 +170,7 @@ int controller_begin(Controller *controller, const RunWish *wish, Problem *probl
         if (controller->watcher)
                 watcher_resume(controller->watcher);
         if (r == -EBUSY)
-                return refuse_busy(problem, &holder, &error);
+                return controller_busy(problem, &holder, &error);
         if (r == -EINVAL || r == -EALREADY)
                 return problem_set(problem, 409, EXIT_REFUSED, "Not possible", "%s", error_text(&error));
         return problem_set(problem, 503, EXIT_IO, "The run could not be begun", "%s", error_text(&error));

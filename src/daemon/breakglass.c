@@ -7,21 +7,16 @@
 #include "base/fsio.h"
 #include "base/fsowner.h"
 #include "base/log.h"
-#include "base/process.h"
 #include "daemon/controller.h"
+#include "daemon/hung-holder.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <pwd.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/pidfd.h>
 
 #define LOOK_BUDGET_US                                                                                                 \
         (3 * USEC_PER_SEC) /* how long a reader waits for the first answers of units, balancer and health */
-#define HUNG_AFTER_US (5 * USEC_PER_SEC) /* beyond the step's budget: then the run's holder is hung */
-#define HOLDER_POLL_US (100 * USEC_PER_MSEC)
 
 typedef struct BreakGlass {
         const Config *config;
@@ -133,17 +128,6 @@ static int look_around(BreakGlass *glass, Problem *problem) {
         return 0;
 }
 
-static int busy(Problem *problem, const LockHolder *holder, const Error *error) {
-        char time[CLOCK_TEXT_MAX];
-        problem_set(problem, 409, EXIT_TRY_LATER, "Another run is under way", "%s", error_text(error));
-        if (holder->known)
-                problem_add(problem, "holder",
-                            json_pack("{s:i, s:s, s:o, s:o}", "pid", (int)holder->pid, "since",
-                                      clock_format_rfc3339(holder->since_wall, time, sizeof time), "why",
-                                      wire_text(holder->why), "progress", wire_text(holder->progress)));
-        return -1;
-}
-
 /* In the middle of another's run things look odd ("nothing is left to go back to"): then that is what has to be said. */
 static int blame_other_run(const BreakGlass *glass, Problem *problem) {
         char path[PATH_MAX], since[CLOCK_TEXT_MAX];
@@ -155,7 +139,7 @@ static int blame_other_run(const BreakGlass *glass, Problem *problem) {
         error_set(&error, -EBUSY, "%s is held by process %d since %s: %s; try again later", path, (int)holder.pid,
                   clock_format_rfc3339(holder.since_wall, since, sizeof since), holder.why);
         json_decref(problem->extra);
-        return busy(problem, &holder, &error);
+        return controller_busy(problem, &holder, &error);
 }
 
 static int read_only(BreakGlass *glass, ApiOperation *operation, const json_t *arguments, json_t **ret_answer,
@@ -165,71 +149,6 @@ static int read_only(BreakGlass *glass, ApiOperation *operation, const json_t *a
                 return -1;
         int r = operation(glass->controller, arguments, &caller, ret_answer, problem);
         return r < 0 ? blame_other_run(glass, problem) : r;
-}
-
-/* ---- a holder that is hung ---- */
-
-/* How long the step that the holder is at may take. */
-static int64_t step_budget(const Controller *controller) {
-        Error error = {0};
-        AUTO_FREE Run *run = calloc(1, sizeof *run);
-        int64_t longest = 0;
-        if (!run || !controller->journal || journal_open_run(controller->journal, run, &error) != 1)
-                return 10 * USEC_PER_SEC; /* nothing is under way: it holds the lock without using it */
-        for (unsigned i = 0; i < run->plan.count; i++)
-                if (run->plan.steps[i].id == run->cursor)
-                        longest = run->plan.steps[i].budget_us;
-        return longest;
-}
-
-/* Its pid may have been given to another process meanwhile: the start time is compared after the pidfd pins the process. */
-static int kill_holder(const LockHolder *holder, Error *error) {
-        AUTO_CLOSE int fd = pidfd_open(holder->pid, 0);
-        if (fd < 0 && errno == ESRCH)
-                return 0;
-        if (fd < 0)
-                return error_set(error, -errno, "cannot get hold of process %d: %s", (int)holder->pid, strerror(errno));
-        if (!process_alive(holder->pid, holder->start_ticks))
-                return 0;
-        if (pidfd_send_signal(fd, SIGKILL, NULL, 0) < 0)
-                return error_set(error, -errno,
-                                 "process %d holds the run lock and makes no progress, but can't be killed: %s",
-                                 (int)holder->pid, strerror(errno));
-        struct pollfd ended = {.fd = fd, .events = POLLIN};
-        if (poll(&ended, 1, 5000) <= 0)
-                return error_set(error, -ETIMEDOUT, "process %d was killed but does not end (stuck in the kernel?)",
-                                 (int)holder->pid);
-        return 0;
-}
-
-static void say_waiting(const BreakGlass *glass, const Error *busy) {
-        char message[ERROR_MESSAGE_MAX + 64];
-        snprintf(message, sizeof message, "waiting for it to end, or to be found hung: %s", error_text(busy));
-        controller_tell(glass->controller, "alert",
-                        json_pack("{s:s, s:o}", "source", "lock", "message", wire_text(message)));
-}
-
-/* An emergency waits for a live holder, which is doing the same work, and kills one that makes no progress any more. */
-static int wait_or_kill(BreakGlass *glass, const LockHolder *holder, Error *error) {
-        int64_t now = clock_mono_us(), allowed = step_budget(glass->controller) + HUNG_AFTER_US;
-        if (glass->waiting_since == 0) {
-                glass->waiting_since = now;
-                say_waiting(glass, error);
-        }
-        int64_t got_on = holder->progress_mono > glass->waiting_since ? holder->progress_mono : glass->waiting_since;
-        if (!holder->known && now - got_on > allowed)
-                return error_set(
-                        error, -EBUSY,
-                        "the run lock is held by a process that can't be told from here, which makes no progress: find it with 'fuser -v %s/run.lock', end it, and type the same line again",
-                        glass->config->state);
-        if (!holder->known || now - holder->progress_mono < allowed) {
-                usleep((useconds_t)HOLDER_POLL_US); /* no event tells when another process's lock is freed */
-                return 0;
-        }
-        log_alert(
-                "process %d holds the run lock since it got to '%s' and makes no progress: it is killed, its run is taken over",
-                (int)holder->pid, holder->progress);
-        return kill_holder(holder, error);
 }
 
 /* ---- the run ---- */
@@ -254,12 +173,12 @@ static int finish_what_was_open(BreakGlass *glass, bool emergency, Problem *prob
                         return runner_run(glass->controller->runner) && loop_until_finished(glass, problem) < 0 ? -1
                                                                                                                 : 1;
                 if (r == -EBUSY && !emergency)
-                        return busy(problem, &holder, &error);
-                if (r == -EBUSY && wait_or_kill(glass, &holder, &error) >= 0)
+                        return controller_busy(problem, &holder, &error);
+                if (r == -EBUSY && hung_holder_wait(glass->controller, &glass->waiting_since, &holder, &error) >= 0)
                         continue;
                 if (r == -EACCES || r == -EPERM)
                         return not_allowed(problem, &error);
-                return problem_set(problem, 503, EXIT_UNAVAILABLE, "The open run can't be taken over", "%s",
+                return problem_set(problem, 503, EXIT_IO, "The run lock or an open run can't be taken", "%s",
                                    error_text(&error));
         }
 }

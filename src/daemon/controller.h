@@ -127,6 +127,8 @@ void controller_remember_deployment(Controller *controller);                   /
 void controller_tell(Controller *controller, const char *type, json_t *event); /* takes over `event` */
 json_t *controller_run_json(Controller *controller, const Run *run);           /* with its validation */
 void controller_tell_run(Controller *controller, const Run *run);
+int controller_busy(Problem *problem, const LockHolder *holder,
+                    const Error *error);                                 /* 409, 75, who holds the run lock; -1 */
 int controller_unusable(const Controller *controller, Problem *problem); /* -1 when the journal can't be used */
 
 /* Others may have left a run open, or made one, since the journal was last looked at for it. */

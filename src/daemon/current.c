@@ -87,6 +87,9 @@ static void look_at_link(Controller *controller) {
         int r = release_store_current(controller->world->releases, version, &error);
         if (r < 0)
                 version[0] = '\0';
+        if (r == -ENOENT && controller->deployment_known)
+                error_set(&error, r, "%s; the last that is known was %s", error_text(&error),
+                          controller->deployment.version);
         controller->version_error = error;
         alert_set(controller, "current", r < 0 && controller->watcher ? error_text(&error) : NULL);
         if (controller->current_seen && strcmp(version, controller->version) == 0)

@@ -167,6 +167,52 @@ def test_a_crash_is_seen_at_once(supervisor):
     assert supervisor.drive("start")["status"] == "done" and not supervisor.drive("query")["failed"]
 
 
+@pytest.mark.parametrize("verb", ["watch", "hold"])  # it found the service, or it is its parent
+def test_what_another_process_did_meanwhile_is_taken_over(supervisor, verb):
+    """Break glass replaces the service while the controller is stopped: the record it wrote stands, and the new one is watched."""
+    if verb == "watch":
+        supervisor.drive("start")
+    tool = supervisor.follow(verb)
+    next_line(tool)
+    old = int(supervisor.record()["pid"])
+    tool.send_signal(signal.SIGSTOP)
+    assert supervisor.drive("stop")["status"] == "done"
+    assert supervisor.drive("start")["status"] == "done"
+    record = supervisor.record()
+    tool.send_signal(signal.SIGCONT)
+    if verb == "watch":
+        state = next_line(tool)
+        assert state["main_pid"] == int(record["pid"]) and state["active"] and not state["failed"], state
+    wait_until(lambda: not Path(f"/proc/{old}").exists(), what="the old one is reaped")
+    state = supervisor.drive("query")
+    assert state["active"] and not state["failed"] and supervisor.record() == record
+    os.kill(int(record["pid"]), signal.SIGKILL)
+    wait_until(lambda: supervisor.record()["how"] != "-", what="the end of the new one, seen by who was stopped")
+
+
+def test_what_another_process_stopped_meanwhile_has_not_failed(supervisor):
+    supervisor.drive("start")
+    watch = supervisor.follow("watch")
+    assert next_line(watch)["active"]
+    watch.send_signal(signal.SIGSTOP)
+    assert supervisor.drive("stop")["status"] == "done"
+    record = supervisor.record()
+    watch.send_signal(signal.SIGCONT)
+    state = next_line(watch)
+    assert not state["alive"] and not state["failed"], state
+    assert supervisor.record() == record
+
+
+def test_a_record_that_was_removed_does_not_make_it_forget(supervisor):
+    """Nobody else started anything: the service that runs is still known, and its end is told."""
+    supervisor.drive("start")
+    watch = supervisor.follow("watch")
+    pid = next_line(watch)["main_pid"]
+    (supervisor.state / "supervisor" / "app").unlink()
+    os.kill(pid, signal.SIGKILL)
+    assert next_line(watch)["failed"]
+
+
 def test_a_crash_of_our_own_child_names_the_status(supervisor):
     supervisor.follow("hold", service=["exit-ms=400", "status=5"])
     wait_until(lambda: supervisor.record().get("how", "-") != "-", what="the end")
