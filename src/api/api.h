@@ -98,6 +98,11 @@ int api_server_new(sd_event *event, const char *path, gid_t group, const ApiOps 
                    ApiServer **ret_server, Error *error);
 ApiServer *api_server_free(ApiServer *server); /* NULL allowed; returns NULL */
 
+/* Whether the socket's file is still there: without it nobody new can connect. One system call. */
+bool api_server_in_place(const ApiServer *server);
+/* Makes the socket anew, as api_server_new() did; who is connected stays so. On an error everything is as before. */
+int api_server_listen_again(ApiServer *server, Error *error);
+
 /* Tells every open event stream (GET /api/v3/events, server-sent events): type "run", "sample", "decision", "alert", "status".
  * Never blocks; NULL allowed. A stream that missed events is told "reset". */
 void api_server_publish(ApiServer *server, const char *type, const json_t *event);

@@ -70,8 +70,12 @@ int listen_unix(const char *path, mode_t mode, struct stat *ret_stat, Error *err
         return r < 0 ? r : TAKE_FD(fd);
 }
 
-void listen_remove(const char *path, const struct stat *ours) {
+bool listen_in_place(const char *path, const struct stat *ours) {
         struct stat found;
-        if (lstat(path, &found) == 0 && found.st_dev == ours->st_dev && found.st_ino == ours->st_ino)
+        return lstat(path, &found) == 0 && found.st_dev == ours->st_dev && found.st_ino == ours->st_ino;
+}
+
+void listen_remove(const char *path, const struct stat *ours) {
+        if (listen_in_place(path, ours))
                 (void)unlink(path);
 }

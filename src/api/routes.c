@@ -3,6 +3,7 @@
 #include "api/problem.h"
 #include "base/exit-codes.h"
 #include "base/nearest.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 
 #define REASON_PARAM(required)                                                                                         \
-        { "reason", PARAM_TEXT, required, 1, 500, NULL, "why; kept with the run" }
+        { "reason", PARAM_TEXT, required, 1, REASON_TYPED_MAX, NULL, "why; kept with the run" }
 #define LIMIT_PARAM                                                                                                    \
         { "limit", PARAM_INTEGER, false, 1, 1000, NULL, "at most so many, the newest" }
 #define VERSION_PARAM(name, required, help)                                                                            \
@@ -34,7 +35,7 @@ static const RouteParam rollback_params[] = {
 static const RouteParam deploy_params[] = {
         VERSION_PARAM("version", true, "the release to make current"), REASON_PARAM(false), {0}};
 static const RouteParam pause_params[] = {
-        {"why", PARAM_TEXT, false, 1, 500, NULL, "shown in the status while it lasts"}, {0}};
+        {"why", PARAM_TEXT, false, 1, REASON_TYPED_MAX, NULL, "shown in the status while it lasts"}, {0}};
 
 #define OPERATION(name) offsetof(ApiOps, name)
 
@@ -148,21 +149,25 @@ static int check_integer(const RouteParam *param, json_t *arguments, const json_
         return 0;
 }
 
+static int bad_text(Problem *problem, const RouteParam *param, const char *what) {
+        return problem_set(problem, 400, EXIT_DATA, "Bad request", "'%s' %s", param->name, what);
+}
+
 static int check_text(const RouteParam *param, const json_t *value, Problem *problem) {
         if (!json_is_string(value))
                 return bad(problem, param, "must be a text");
         int64_t length = (int64_t)json_string_length(value);
         if (length < param->min)
-                return bad(problem, param, "must not be empty");
+                return bad_text(problem, param, "must not be empty");
         if (length > param->max) {
                 char range[80];
                 snprintf(range, sizeof range, "must not be longer than %" PRId64 " bytes", param->max);
-                return bad(problem, param, range);
+                return bad_text(problem, param, range);
         }
         /* a line break would forge a line in the log */
         for (const char *at = json_string_value(value); *at; at++)
                 if ((unsigned char)*at < ' ' || *at == 0x7F)
-                        return bad(problem, param, "must not hold line breaks or other control characters");
+                        return bad_text(problem, param, "must not hold line breaks or other control characters");
         return 0;
 }
 
@@ -193,9 +198,25 @@ static int unknown_param(const Route *route, const char *name, Problem *problem)
                            route->pattern, name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
+/* An emergency is never refused over the wording of its reason: what can't be kept of it is left out. */
+static int mend_emergency_reason(const Route *route, json_t *arguments, Problem *problem) {
+        const char *mode = json_string_value(json_object_get(arguments, "mode"));
+        const char *reason = json_string_value(json_object_get(arguments, "reason"));
+        char line[REASON_TYPED_MAX + 1];
+        if (route->operation != OPERATION(rollback) || !mode || strcmp(mode, "emergency") != 0 || !reason)
+                return 0;
+        text_to_line(reason, line, sizeof line);
+        bool empty = line[strspn(line, " ")] == '\0';
+        if (json_object_set_new(arguments, "reason", json_string(empty ? REASON_NONE : line)) < 0)
+                return problem_set(problem, 503, EXIT_INTERNAL, "Out of memory", "no memory left to read the request");
+        return 0;
+}
+
 int route_check(const Route *route, json_t *arguments, Problem *problem) {
         const char *name;
         json_t *value;
+        if (mend_emergency_reason(route, arguments, problem) < 0)
+                return -1;
         json_object_foreach(arguments, name, value)
                 if (!find_param(route, name))
                         return unknown_param(route, name, problem);

@@ -14,6 +14,7 @@
 #define TICK_US INT64_C(1000000)
 #define RETRY_ACCEPT_US UINT64_C(500000)
 #define RUNS_AT_ONCE 8
+#define SOCKET_MODE 0666 /* everybody may read; who may act is asked of the peer */
 
 /* ---- MHD in the event loop: its epoll descriptor, its time-out, and a deferred run after a resume ---- */
 
@@ -174,6 +175,31 @@ static int on_tick(sd_event_source *source, UNUSED uint64_t usec, void *userdata
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
+/* ---- the socket's file ---- */
+
+bool api_server_in_place(const ApiServer *server) {
+        return listen_in_place(server->path, &server->socket_stat);
+}
+
+int api_server_listen_again(ApiServer *server, Error *error) {
+        struct stat made;
+        AUTO_CLOSE int fd = listen_unix(server->path, SOCKET_MODE, &made, error);
+        if (fd < 0)
+                return fd;
+        sd_event_source *source;
+        int r = sd_event_add_io(server->event, &source, fd, EPOLLIN, on_accept, server);
+        if (r < 0) {
+                listen_remove(server->path, &made);
+                return error_set(error, r, "cannot watch the control socket: %s", strerror(-r));
+        }
+        sd_event_source_disable_unref(server->accept_source);
+        close(server->listen_fd);
+        server->accept_source = source;
+        server->listen_fd = TAKE_FD(fd);
+        server->socket_stat = made;
+        return 0;
+}
+
 /* ---- beginning and end ---- */
 
 static int start_daemon(ApiServer *server, Error *error) {
@@ -221,7 +247,7 @@ int api_server_new(sd_event *event, const char *path, gid_t group, const ApiOps 
         server->self = self;
         server->act_group = group;
         server->next_heartbeat_mono = clock_mono_us() + STREAM_HEARTBEAT_US;
-        int r = server->listen_fd = listen_unix(path, 0666, &server->socket_stat, error);
+        int r = server->listen_fd = listen_unix(path, SOCKET_MODE, &server->socket_stat, error);
         if (r >= 0)
                 r = stream_hub_new(&server->hub, error);
         if (r >= 0)

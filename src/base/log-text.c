@@ -10,6 +10,7 @@
 
 #define LINE_MAX_BYTES 4096 /* at most PIPE_BUF: a pipe takes such a line whole or not at all */
 #define PATIENCE_MS 100
+#define FOLLOW_EVERY_US INT64_C(1000000)
 
 /* ---- the line ---- */
 
@@ -118,8 +119,9 @@ typedef struct TextSink {
         LogSink sink;
         int fd;
         bool with_time;
-        bool torn;  /* the last line was cut by a full disk: the next begins with a newline */
-        char *path; /* NULL: the descriptor is somebody else's */
+        bool torn;             /* the last line was cut by a full disk: the next begins with a newline */
+        char *path;            /* NULL: the descriptor is somebody else's */
+        int64_t followed_mono; /* when it was last looked whether the path still leads to our file; 0: never */
 } TextSink;
 
 /* A reader that sleeps must not stop us; one that is only busy gets a moment, until it has cost us a line. */
@@ -133,8 +135,28 @@ static int wait_writable(const TextSink *text) {
         return poll_fd.revents & POLLNVAL ? -EBADF : 0;
 }
 
+static int text_reopen(LogSink *sink, Error *error);
+
+static bool is_in_place(const TextSink *text) {
+        struct stat at_path, ours;
+        return stat(text->path, &at_path) == 0 && fstat(text->fd, &ours) == 0 && at_path.st_dev == ours.st_dev &&
+               at_path.st_ino == ours.st_ino;
+}
+
+/* Somebody may have removed the file, or rotated it without telling us. */
+static void follow_path(TextSink *text) {
+        int64_t now = clock_mono_us();
+        if (text->followed_mono != 0 && now - text->followed_mono < FOLLOW_EVERY_US)
+                return;
+        text->followed_mono = now;
+        if (!is_in_place(text))
+                (void)text_reopen(&text->sink, NULL); /* tried again in a second */
+}
+
 static int text_write(LogSink *sink, const LogEntry *entry) {
         TextSink *text = (TextSink *)sink;
+        if (text->path)
+                follow_path(text);
         char line[LINE_MAX_BYTES];
         size_t start = text->torn ? 1 : 0;
         line[0] = '\n';

@@ -53,5 +53,7 @@ size_t log_format_line(const LogEntry *entry, char *buffer, size_t size);
 /* Text lines to a descriptor somebody else owns (2 for stderr). With `with_time` false the time is left out: systemd adds it. */
 int log_sink_text(int fd, bool with_time, LogSink **ret_sink, Error *error);
 
-/* Text lines appended to the file at `path`, created 0640; log_reopen() follows a rotation. -errno when it can't be opened. */
+/* Text lines appended to the file at `path`, created 0640. -errno when it can't be opened. A rotation is followed at once by
+ * log_reopen() (SIGHUP), and without being told, as is a removal, by the first line written a second or more after it; while the
+ * file can't be made anew the old one is written on. */
 int log_sink_file(const char *path, LogSink **ret_sink, Error *error);

@@ -16,6 +16,7 @@
 
 #define RECOVER_AGAIN_US                                                                                               \
         (500 * USEC_PER_MSEC) /* break glass holds the run lock: what it leaves open is ours to finish */
+#define FILES_EVERY_US (5 * USEC_PER_SEC)
 #define STOP_EXTENSION "EXTEND_TIMEOUT_USEC=200000000"
 
 typedef struct Daemon {
@@ -26,7 +27,7 @@ typedef struct Daemon {
         sd_event *event;
         Controller *controller;
         ApiServer *server;
-        sd_event_source *recover_timer;
+        sd_event_source *recover_timer, *files_timer;
         bool stopping, adopted;
 } Daemon;
 
@@ -148,15 +149,40 @@ static gid_t acting_group(const Config *config) {
         return group ? group->gr_gid : (gid_t)-1;
 }
 
-static int open_server(Daemon *daemon, Error *error) {
+static int make_socket_directory(const Daemon *daemon, Error *error) {
         char directory[PATH_MAX];
         int r = fs_directory_of(daemon->config->socket, directory, sizeof directory, error);
-        if (r >= 0)
-                r = fs_make_directories(directory, 0755, error);
+        return r < 0 ? r : fs_make_directories(directory, 0755, error);
+}
+
+static int open_server(Daemon *daemon, Error *error) {
+        int r = make_socket_directory(daemon, error);
         if (r < 0)
                 return r;
         return api_server_new(daemon->event, daemon->config->socket, acting_group(daemon->config),
                               &controller_operations, daemon->controller, &daemon->server, error);
+}
+
+/* Without its file nobody can reach us, and nobody would tell. */
+static void look_at_socket(Daemon *daemon) {
+        Error error = {0};
+        bool in_place = api_server_in_place(daemon->server);
+        int r = in_place ? 0 : make_socket_directory(daemon, &error);
+        if (r >= 0 && !in_place)
+                r = api_server_listen_again(daemon->server, &error);
+        alert_set(daemon->controller, "socket", r < 0 ? error_text(&error) : NULL);
+        if (r >= 0 && !in_place)
+                log_warn("the control socket %s was removed or replaced: it is made anew", daemon->config->socket);
+}
+
+/* What is removed under a live program is noticed by looking alone. */
+static int on_files(sd_event_source *source, uint64_t usec, void *userdata) {
+        Daemon *daemon = userdata;
+        (void)usec;
+        look_at_socket(daemon);
+        controller_look_at_journal(daemon->controller);
+        int r = sd_event_source_set_time_relative(source, (uint64_t)FILES_EVERY_US);
+        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
 static int open_controller(Daemon *daemon, Error *error) {
@@ -181,6 +207,9 @@ static int open_controller(Daemon *daemon, Error *error) {
                 r = sd_event_add_time_relative(daemon->event, &daemon->recover_timer, CLOCK_BOOTTIME, 0, 0, try_recover,
                                                daemon);
         if (r >= 0)
+                r = sd_event_add_time_relative(daemon->event, &daemon->files_timer, CLOCK_BOOTTIME,
+                                               (uint64_t)FILES_EVERY_US, (uint64_t)USEC_PER_SEC, on_files, daemon);
+        if (r >= 0)
                 r = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_stop, daemon);
         if (r >= 0)
                 r = sd_event_add_signal(daemon->event, NULL, SIGINT, on_stop, daemon);
@@ -193,6 +222,7 @@ static int open_controller(Daemon *daemon, Error *error) {
 
 static void close_controller(Daemon *daemon) {
         daemon->recover_timer = sd_event_source_disable_unref(daemon->recover_timer);
+        daemon->files_timer = sd_event_source_disable_unref(daemon->files_timer);
         daemon->server = api_server_free(daemon->server);
         daemon->controller = controller_free(daemon->controller);
         daemon->event = sd_event_unref(daemon->event);

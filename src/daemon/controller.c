@@ -84,6 +84,18 @@ static void on_warn(void *userdata, const char *source, const char *message) {
 
 /* ---- life ---- */
 
+static bool any_taken_in(ReleaseStore *releases) {
+        AUTO_FREE char(*versions)[VERSION_MAX] = NULL;
+        size_t count = 0;
+        Error error = {0};
+        if (release_store_list(releases, &versions, &count, &error) < 0)
+                return false;
+        for (size_t i = 0; i < count; i++)
+                if (release_store_has_manifest(releases, versions[i]))
+                        return true;
+        return false;
+}
+
 static int open_journal(Controller *controller) {
         char path[PATH_MAX], side_path[PATH_MAX];
         unsigned imported = 0;
@@ -95,11 +107,31 @@ static int open_journal(Controller *controller) {
                        : journal_open(path, &controller->journal, &controller->journal_error);
         if (r < 0 || reader)
                 return r;
+        if (journal_is_new(controller->journal) && any_taken_in(controller->world->releases))
+                log_warn(
+                        "a new journal was begun in %s, though releases were taken in before: their states and the history "
+                        "until now are not in it; if it was moved away: stop the controller, put it and its -wal back",
+                        path);
         if (journal_import_sidefile(controller->journal, side_path, &imported, &error) < 0)
                 log_error("the side file could not be taken into the journal: %s", error_text(&error));
         else if (imported > 0)
                 log_warn("%u runs of an emergency without journal were taken in from %s", imported, side_path);
         return 0;
+}
+
+void controller_look_at_journal(Controller *controller) {
+        char message[REASON_MAX];
+        if (!controller->journal || journal_is_in_place(controller->journal)) {
+                alert_set(controller, "journal", NULL);
+                return;
+        }
+        snprintf(
+                message, sizeof message,
+                "the journal %.200s/journal.db, or its -wal, was removed or replaced under the controller: what is written "
+                "from now on is lost when it ends. Move the very same files back; or restart the controller, which goes "
+                "on with what stands there then, or begins a new one",
+                controller->config->state);
+        alert_set(controller, "journal", message);
 }
 
 void controller_remember_deployment(Controller *controller) {

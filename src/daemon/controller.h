@@ -121,6 +121,9 @@ int controller_begin(Controller *controller, const RunWish *wish, Problem *probl
  * -EBUSY: its holder lives. */
 int controller_recover(Controller *controller, LockHolder *ret_holder, Error *error);
 
+/* Raises an alert while the journal's file isn't where it was opened; cheap enough for every few seconds. */
+void controller_look_at_journal(Controller *controller);
+
 /* ---- between the parts ---- */
 
 void controller_remember_deployment(Controller *controller);                   /* the newest, as the journal has it */

@@ -1,5 +1,7 @@
 #include "daemon/yaml-tree.h"
 
+#include "base/text.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -206,33 +208,11 @@ static int parse_documents(Parse *parse, TreeNode **ret_root) {
         return 0;
 }
 
-/* The length of the well-formed UTF-8 character at `text`, or 0. Overlong forms, surrogates and what lies beyond U+10FFFF
- * aren't well-formed (Unicode 15, table 3-7). */
-static size_t utf8_length(const unsigned char *text, size_t left) {
-        unsigned char lead = text[0];
-        if (lead < 0x80)
-                return 1;
-        size_t length = lead >= 0xC2 && lead <= 0xDF   ? 2
-                        : (lead & 0xF0) == 0xE0        ? 3
-                        : lead >= 0xF0 && lead <= 0xF4 ? 4
-                                                       : 0;
-        if (length == 0 || length > left)
-                return 0;
-        unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-        unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-        if (text[1] < low || text[1] > high)
-                return 0;
-        for (size_t i = 2; i < length; i++)
-                if ((text[i] & 0xC0) != 0x80)
-                        return 0;
-        return length;
-}
-
 /* Done before libyaml sees the text: it would take UTF-16 as well, and names bad bytes by offset only. */
 static int check_utf8(const Parse *parse, const char *text, size_t size) {
         TreeMark mark = {.line = 1, .column = 1};
         for (size_t at = 0; at < size;) {
-                size_t length = utf8_length((const unsigned char *)text + at, size - at);
+                size_t length = utf8_length(text + at, size - at);
                 if (length == 0)
                         return parse_error(parse, mark, "not UTF-8: save the file as UTF-8");
                 mark.column++;
@@ -248,6 +228,10 @@ int tree_parse(const char *name, const char *text, size_t size, TreeNode **ret_r
         if (size > TREE_SIZE_MAX)
                 return error_set(error, -EFBIG, "%s:1:1: larger than %d KiB: that is no configuration", name,
                                  TREE_SIZE_MAX / 1024);
+        if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) { /* a byte order mark, as some editors put one */
+                text += 3;
+                size -= 3;
+        }
         int r = check_utf8(&parse, text, size);
         if (r < 0)
                 return r;

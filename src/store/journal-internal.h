@@ -25,6 +25,7 @@ struct Journal {
         char *path;
         sqlite3_stmt *statements[STATEMENT_COUNT]; /* of the append, which should be quick; prepared at first use */
         int wal_frames;                            /* after the newest commit */
+        bool is_new;                               /* made by this journal_open() */
         char space_problem[ERROR_MESSAGE_MAX];
 };
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 #define APPLICATION_ID 0x4e565242 /* "NVRB" */
@@ -93,11 +94,13 @@ static int make_schema(Journal *journal, Error *error) {
         if (r < 0)
                 return r;
         r = check_header(journal, error); /* again: another process may have made it while we waited */
+        bool is_new = r == 0;
         if (r == 0)
                 r = journal_execute(journal, schema, "make its tables", error);
         if (r == 0)
                 r = journal_execute(journal, pragmas, "make its tables", error);
         r = journal_end(journal, r, "make its tables", error);
+        journal->is_new = is_new && r >= 0;
         return r < 0 ? r : fs_sync_directory_of(journal->path, error);
 }
 
@@ -205,6 +208,20 @@ int journal_open_reader(const char *path, Journal **ret_journal, Error *error) {
                 return r;
         *ret_journal = TAKE_PTR(journal);
         return 0;
+}
+
+bool journal_is_new(const Journal *journal) {
+        return journal->is_new;
+}
+
+/* SQLite knows which file it has open; of its log, which we have it keep, it does not tell. */
+bool journal_is_in_place(const Journal *journal) {
+        char log[PATH_MAX];
+        int moved = 0;
+        if (sqlite3_file_control(journal->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved)
+                return false;
+        int n = snprintf(log, sizeof log, "%s-wal", journal->path);
+        return n < 0 || (size_t)n >= sizeof log || access(log, F_OK) == 0 || errno != ENOENT;
 }
 
 Journal *journal_close(Journal *journal) {

@@ -28,6 +28,12 @@ int journal_open(const char *path, Journal **ret_journal, Error *error);
 int journal_open_reader(const char *path, Journal **ret_journal, Error *error);
 Journal *journal_close(Journal *journal); /* NULL allowed; returns NULL */
 
+/* Whether journal_open() found none (or an empty file) and made it. */
+bool journal_is_new(const Journal *journal);
+/* False: the file was removed or replaced under us, or its log was removed. What is appended then goes, without an error, where
+ * the next to open the journal will not find it. Two system calls. For journal_open()'s alone. */
+bool journal_is_in_place(const Journal *journal);
+
 /* Refills the reserve; done by journal_open(), to be called again after each run. -ENOSPC says how many bytes are missing: a
  * rollback may still work, but readiness must say so. journal_open() itself succeeds without; ask journal_space_problem(). */
 int journal_prepare_space(Journal *journal, Error *error);

@@ -57,6 +57,15 @@ static int op_publish(UNUSED void *self, const json_t *arguments, UNUSED const C
         return 0;
 }
 
+static int op_listen_again(UNUSED void *self, UNUSED const json_t *arguments, UNUSED const Caller *caller,
+                           json_t **ret_answer, UNUSED Problem *problem) {
+        Error error = {0};
+        bool in_place = api_server_in_place(server);
+        int r = in_place ? 0 : api_server_listen_again(server, &error);
+        *ret_answer = json_pack("{s:b, s:i, s:s}", "in_place", in_place, "result", r, "error", error_text(&error));
+        return 0;
+}
+
 static const ApiOps ops = {
         .status = op_echo,
         .plan = op_echo,
@@ -64,6 +73,7 @@ static const ApiOps ops = {
         .run_show = op_echo,
         .validate = op_problem,
         .pause = op_publish,
+        .resume = op_listen_again,
 };
 
 static _Noreturn void serve(const char *path, int ready_fd) {
@@ -529,6 +539,35 @@ static void test_the_socket(UNUSED void **state) {
         assert_contains(error.message, "make its directory");
 }
 
+static void listen_again(int fd, const char *wanted) {
+        assert_true(http_send_text(fd, "POST /api/v3/deployment/resume HTTP/1.1\r\nHost: x\r\n\r\n"));
+        AUTO_FREE char *answer = http_read(fd, "}\n");
+        assert_contains(answer, wanted);
+}
+
+/* All on one connection: it outlives the socket's file, and the making of another. */
+static void test_the_sockets_file_is_made_anew(UNUSED void **state) {
+        AUTO_CLOSE int fd = http_connect(path);
+        struct stat found;
+        listen_again(fd, "\"in_place\":true");
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(http_connect(path), -1);
+        listen_again(fd, "\"in_place\":false,\"result\":0");
+        assert_int_equal(lstat(path, &found), 0);
+        assert_int_equal(found.st_mode & 0777, 0666);
+        assert_serves();
+
+        /* what stands there now is somebody's: it is left alone, and the next look may succeed */
+        assert_int_equal(unlink(path), 0);
+        FILE *file = fopen(path, "w");
+        fclose(file);
+        listen_again(fd, "is no socket; move it away");
+        assert_int_equal(unlink(path), 0);
+        listen_again(fd, "\"result\":0");
+        assert_serves();
+        listen_again(fd, "\"in_place\":true");
+}
+
 int main(void) {
 #define SERVED(test) cmocka_unit_test_setup_teardown(test, start_server, stop_server)
         const struct CMUnitTest tests[] = {
@@ -545,6 +584,7 @@ int main(void) {
                 SERVED(test_streams_are_bounded),
                 SERVED(test_rights),
                 SERVED(test_the_socket),
+                SERVED(test_the_sockets_file_is_made_anew),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,6 +78,38 @@ static void test_the_file_sink_follows_a_rotation(void **state) {
         log_remove_sinks();
 }
 
+static void test_a_removed_file_is_made_anew(void **state) {
+        char path[PATH_MAX];
+        LogSink *sink;
+        Error error = {0};
+        snprintf(path, sizeof path, "%s/removed.log", (const char *)*state);
+        assert_int_equal(log_sink_file(path, &sink, &error), 0);
+        assert_int_equal(log_add_sink(sink, &error), 0);
+        assert_int_equal(unlink(path), 0);
+        log_info("after the removal");
+        assert_non_null(strstr(read_text(path), "INFO after the removal\n"));
+        log_remove_sinks();
+}
+
+static void test_a_rotation_nobody_told_of_is_followed(void **state) {
+        char path[PATH_MAX], rotated[PATH_MAX];
+        LogSink *sink;
+        Error error = {0};
+        snprintf(path, sizeof path, "%s/quiet.log", (const char *)*state);
+        snprintf(rotated, sizeof rotated, "%s/quiet.log.1", (const char *)*state);
+        assert_int_equal(log_sink_file(path, &sink, &error), 0);
+        assert_int_equal(log_add_sink(sink, &error), 0);
+        log_info("before"); /* the path has just been looked at: the rotation is seen when a second has passed */
+        assert_int_equal(rename(path, rotated), 0);
+        for (int i = 0; i < 1000 && access(path, F_OK) < 0; i++) {
+                log_info("number %d", i);
+                usleep(10000);
+        }
+        assert_non_null(strstr(read_text(rotated), "INFO before\n"));
+        assert_non_null(strstr(read_text(path), "INFO number "));
+        log_remove_sinks();
+}
+
 static void test_a_failed_reopen_keeps_the_old_file(void **state) {
         char directory[PATH_MAX - 16], path[PATH_MAX], moved[PATH_MAX];
         LogSink *sink;
@@ -177,6 +209,8 @@ int main(void) {
                 cmocka_unit_test(test_nothing_can_forge_a_line),
                 cmocka_unit_test(test_a_long_message_is_cut_not_split),
                 cmocka_unit_test(test_the_file_sink_follows_a_rotation),
+                cmocka_unit_test(test_a_removed_file_is_made_anew),
+                cmocka_unit_test(test_a_rotation_nobody_told_of_is_followed),
                 cmocka_unit_test(test_a_failed_reopen_keeps_the_old_file),
                 cmocka_unit_test(test_a_full_disk_is_counted_and_told),
                 cmocka_unit_test(test_a_reader_that_sleeps_never_holds_us),

@@ -439,6 +439,37 @@ static void test_an_empty_file_becomes_a_journal(UNUSED void **state) {
         journal_close(open_journal("empty"));
 }
 
+static void test_it_knows_whether_it_was_made_now(UNUSED void **state) {
+        Journal *journal = open_journal("made");
+        assert_true(journal_is_new(journal));
+        journal_close(journal);
+        journal = open_journal("made");
+        assert_false(journal_is_new(journal));
+        journal_close(journal);
+}
+
+static void test_a_file_removed_or_replaced_is_noticed(UNUSED void **state) {
+        Journal *journal = open_journal("moved");
+        assert_true(journal_is_in_place(journal));
+        assert_int_equal(rename(in("moved"), in("moved.aside")), 0);
+        assert_false(journal_is_in_place(journal));
+        AUTO_CLOSE int another = open(in("moved"), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        assert_true(another >= 0);
+        assert_false(journal_is_in_place(journal));
+        assert_int_equal(rename(in("moved.aside"), in("moved")), 0);
+        assert_true(journal_is_in_place(journal));
+        journal_close(journal);
+}
+
+static void test_a_log_removed_is_noticed(UNUSED void **state) {
+        Journal *journal = open_journal("log");
+        assert_int_equal(rename(in("log-wal"), in("log-wal.aside")), 0);
+        assert_false(journal_is_in_place(journal));
+        assert_int_equal(rename(in("log-wal.aside"), in("log-wal")), 0);
+        assert_true(journal_is_in_place(journal));
+        journal_close(journal);
+}
+
 static void test_a_failed_append_gives_no_id(UNUSED void **state) {
         Journal *journal = open_journal("busy"), *other = NULL;
         Run run = full_run();
@@ -514,6 +545,9 @@ int main(void) {
                 cmocka_unit_test(test_damage_is_said_and_nothing_is_deleted),
                 cmocka_unit_test(test_a_newer_schema_and_a_stranger_are_refused),
                 cmocka_unit_test(test_an_empty_file_becomes_a_journal),
+                cmocka_unit_test(test_it_knows_whether_it_was_made_now),
+                cmocka_unit_test(test_a_file_removed_or_replaced_is_noticed),
+                cmocka_unit_test(test_a_log_removed_is_noticed),
                 cmocka_unit_test(test_a_failed_append_gives_no_id),
                 cmocka_unit_test(test_prints_the_cost_of_an_append),
         };
