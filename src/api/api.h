@@ -49,6 +49,11 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+/* A reason or a why, in bytes; it must be one line. Only an emergency's is mended instead of refused: cut to this, control
+ * characters made spaces, and when nothing is left REASON_NONE. */
+#define REASON_TYPED_MAX 500
+#define REASON_NONE "no reason given"
+
 /* Who asks: from the socket's peer credentials. */
 typedef struct Caller {
         uid_t uid;

@@ -31,6 +31,9 @@ int command_refused(const Command *command, Problem *problem) {
                 json_decref(document);
         }
         command_error(command, exit_code, "%s: %s", problem->title, problem->detail);
+        if (strcmp(problem->title, "Another run is under way") == 0)
+                fprintf(command->err.file, "To follow it:  " PROGRAM " status\n"
+                                           "To undo it, while that is possible:  " PROGRAM " cancel\n");
         problem_clear(problem);
         return exit_code;
 }
@@ -79,6 +82,23 @@ static int ask_alone(Command *command, const Question *question, const Error *wh
 }
 
 /* ---- with or without ---- */
+
+bool command_peek(Command *command, const Question *question, json_t **ret_answer) {
+        Problem problem = {0};
+        Error error = {0};
+        ClientResult result = client_call(&command->client, question->path, question->query, question->body, ret_answer,
+                                          &problem, &error);
+        bool answered = result == CLIENT_ANSWERED;
+        if (result == CLIENT_ABSENT && question->breakglass && command->config) {
+                json_t *none = json_object();
+                answered = breakglass_call(command->config, question->breakglass,
+                                           question->arguments ? question->arguments : none, NULL, NULL, ret_answer,
+                                           &problem) >= 0;
+                json_decref(none);
+        }
+        problem_clear(&problem);
+        return answered;
+}
 
 int command_ask(Command *command, const Question *question, json_t **ret_answer, bool *ret_alone) {
         Problem problem = {0};

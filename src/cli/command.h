@@ -41,6 +41,9 @@ typedef struct Question {
  * controller, and for "rollback" the run has ended. */
 int command_ask(Command *command, const Question *question, json_t **ret_answer, bool *ret_alone);
 
+/* The same in silence, for what is merely good to know besides: false when there is no answer. */
+bool command_peek(Command *command, const Question *question, json_t **ret_answer);
+
 /* Says why not, on stderr (as JSON on stdout with --json); returns its exit code. */
 int command_refused(const Command *command, Problem *problem);
 /* "auto-rollback: ..." on stderr; returns `exit_code`. */

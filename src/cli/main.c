@@ -34,7 +34,10 @@ typedef struct Typed {
 } Typed;
 
 static int parse_options(int argc, char **argv, Options *options, Typed *typed) {
+        static char name[] = PROGRAM;
         *options = (Options){.config_path = CONFIG_PATH_DEFAULT};
+        if (argc > 0)
+                argv[0] = name; /* how getopt begins its messages */
         for (int letter; (letter = getopt_long(argc, argv, "c:nyhV", long_options, NULL)) != -1;)
                 switch (letter) {
                 case 'c':
@@ -75,6 +78,8 @@ static int parse_options(int argc, char **argv, Options *options, Typed *typed) 
                         typed->options |= ALLOW_REFERENCE;
                         break;
                 default: /* getopt has said what is wrong */
+                        if (optopt >= '0' && optopt <= '9')
+                                fprintf(stderr, PROGRAM ": a run's id is a positive number\n");
                         fprintf(stderr, "Try: " PROGRAM " --help\n");
                         return EXIT_USAGE_ERROR;
                 }
@@ -108,11 +113,14 @@ static int check_usage(const Command *command, const Typed *typed) {
         if (command->argc < verb->min_arguments)
                 return command_error(command, EXIT_USAGE_ERROR, "%s is missing; usage: " PROGRAM " %s %s",
                                      verb->arguments, verb->name, verb->arguments);
-        if (command->argc > verb->max_arguments)
-                return command_error(command, EXIT_USAGE_ERROR, "'%s' is one word too many%s",
-                                     command->argv[verb->max_arguments],
-                                     verb->max_arguments > 0 ? ": put the text in quotes" : "");
-        return 0;
+        if (command->argc <= verb->max_arguments)
+                return 0;
+        const char *extra = command->argv[verb->max_arguments];
+        if (strstr(verb->arguments, "REASON") || strstr(verb->arguments, "WHY"))
+                return command_error(command, EXIT_USAGE_ERROR, "'%s' is one word too many: put the text in quotes",
+                                     extra);
+        return command_error(command, EXIT_USAGE_ERROR, "'%s' is one word too many; usage: " PROGRAM " %s%s%s", extra,
+                             verb->name, verb->arguments[0] ? " " : "", verb->arguments);
 }
 
 /* A controller that runs has a good configuration, also when the file was spoilt since: it is asked where it listens by

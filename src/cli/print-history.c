@@ -40,7 +40,7 @@ void print_history(const Terminal *out, const json_t *history) {
                 fprintf(out->file, "There has been no run yet.\n");
         else
                 terminal_say(out, TONE_STRONG,
-                             "  ID  BEGUN                WHAT                FROM -> TO         OUTCOME\n");
+                             "  ID  BEGUN                 WHAT                FROM -> TO         OUTCOME\n");
         json_array_foreach((json_t *)runs, index, item)
                 print_run_row(out, item);
         bool begun = false;

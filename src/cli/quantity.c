@@ -62,8 +62,8 @@ char *quantity_time(const json_t *value, char *buffer, size_t size) {
         if (!json_is_string(value) || clock_parse_rfc3339(json_string_value(value), &wall_us, NULL) < 0)
                 return unknown(buffer, size);
         time_t seconds = (time_t)(wall_us / 1000000);
-        struct tm local;
-        if (!localtime_r(&seconds, &local) || strftime(buffer, size, "%Y-%m-%d %H:%M:%S", &local) == 0)
+        struct tm utc;
+        if (!gmtime_r(&seconds, &utc) || strftime(buffer, size, "%Y-%m-%d %H:%M:%SZ", &utc) == 0)
                 return unknown(buffer, size);
         return buffer;
 }

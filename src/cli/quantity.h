@@ -12,5 +12,5 @@ char *quantity_percent(const json_t *value, char *buffer, size_t size);
 char *quantity_ms(const json_t *value, char *buffer, size_t size);
 /* Of a number in ms: "0.026 s" "12.3 s" "2m 5s" */
 char *quantity_seconds(const json_t *value, char *buffer, size_t size);
-/* Local time of an RFC 3339 text: "2026-11-22 16:43:45"; "unknown" for none. */
+/* An RFC 3339 text in UTC, as the log has it: "2026-11-22 16:43:45Z"; "unknown" for none. */
 char *quantity_time(const json_t *value, char *buffer, size_t size);

@@ -66,6 +66,34 @@ void terminal_text(const Terminal *terminal, Tone tone, const char *text, int wi
                 fprintf(terminal->file, "%*s", width - column, "");
 }
 
+int terminal_wrap(const Terminal *terminal, Tone tone, const char *text, int column, int indent) {
+        bool coloured = terminal->colour && tone != TONE_PLAIN, begun = false;
+        fputs(coloured ? tones[tone] : "", terminal->file);
+        while (*text) {
+                size_t blanks = strspn(text, " "), bytes = strcspn(text + blanks, " ");
+                int wanted = (int)blanks;
+                char character[8];
+                for (size_t at = blanks; at < blanks + bytes; wanted++)
+                        at += next_character(text + at, terminal->utf8, character);
+                if (begun && blanks > 0 && column + wanted > terminal->columns) {
+                        fprintf(terminal->file, "\n%*s", indent, "");
+                        column = indent;
+                        text += blanks;
+                        wanted -= (int)blanks;
+                        blanks = 0;
+                }
+                for (size_t at = 0; at < blanks + bytes;) {
+                        at += next_character(text + at, terminal->utf8, character);
+                        fputs(character, terminal->file);
+                }
+                text += blanks + bytes;
+                column += wanted;
+                begun = true;
+        }
+        fputs(coloured ? "\033[0m" : "", terminal->file);
+        return column;
+}
+
 /* Line breaks at the ends of `format` are ours; any other came with an argument. */
 void terminal_say(const Terminal *terminal, Tone tone, const char *format, ...) {
         char text[2048], *start = text;

@@ -21,5 +21,8 @@ void terminal_measure(Terminal *terminal); /* its size may have changed */
 /* Prints `text` in a tone, at most `width` columns of it (0: all), padded to `width` with spaces when `pad`. Text from
  * elsewhere can't steer the terminal: control characters are shown as '?'. */
 void terminal_text(const Terminal *terminal, Tone tone, const char *text, int width, bool pad);
+/* `text` from `column` on, wrapped at the terminal's width between words; the lines that follow begin at column `indent`. Returns
+ * the column it ended at. */
+int terminal_wrap(const Terminal *terminal, Tone tone, const char *text, int column, int indent);
 /* All of it in a tone. Line breaks only at the ends of `format`. */
 void terminal_say(const Terminal *terminal, Tone tone, const char *format, ...) __attribute__((format(printf, 3, 4)));

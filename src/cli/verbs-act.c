@@ -1,5 +1,7 @@
 /* The verbs that act. */
+#include "api/api.h"
 #include "base/exit-codes.h"
+#include "base/text.h"
 #include "cli/pick.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
@@ -8,8 +10,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-
-#define REASON_TYPED_MAX 500 /* as the API has it */
 
 int verb_auto(Command *command) {
         return auto_main(command->config, command->options.config_path);
@@ -24,13 +24,33 @@ static int check_version(const Command *command, const char *version) {
         return command_error(command, EXIT_DATA, "'%s' is no version; allowed is for example v2.4.0", version);
 }
 
+static bool is_blank(const char *text) {
+        return text[strspn(text, " \t\r\n")] == '\0';
+}
+
 static int check_reason(const Command *command, const char *reason) {
-        if (reason[strspn(reason, " \t")] == '\0')
-                return command_error(command, EXIT_USAGE_ERROR, "a reason is needed: others will read it");
+        char line[REASON_TYPED_MAX + 1];
+        if (is_blank(reason))
+                return command_error(command, EXIT_DATA, "a reason is needed: others will read it");
         if (strlen(reason) > REASON_TYPED_MAX)
                 return command_error(command, EXIT_DATA, "the reason is too long; allowed are %d bytes",
                                      REASON_TYPED_MAX);
+        if (text_to_line(reason, line, sizeof line))
+                return command_error(command, EXIT_DATA,
+                                     "the reason must be one line of UTF-8, without control characters");
         return 0;
+}
+
+/* In an outage nobody is sent back over a word: what can't be kept of the reason is left out. */
+static const char *mend_reason(const Command *command, const char *reason, char line[REASON_TYPED_MAX + 1]) {
+        if (is_blank(reason)) {
+                command_error(command, 0, "an empty reason is kept as '%s'", REASON_NONE);
+                return REASON_NONE;
+        }
+        if (text_to_line(reason, line, REASON_TYPED_MAX + 1))
+                command_error(command, 0, "the reason is kept as one line of UTF-8 of at most %d bytes: %s",
+                              REASON_TYPED_MAX, line);
+        return line;
 }
 
 /* ---- plans ---- */
@@ -68,7 +88,7 @@ static int begin(Command *command, const char *path, json_t *body, const char *b
         json_t *run = NULL;
         bool alone = false;
         int r = body ? command_ask(command, &question, &run, &alone)
-                     : command_error(command, EXIT_DATA, "the reason is not UTF-8");
+                     : command_error(command, EXIT_INTERNAL, "no memory left to ask");
         if (r == 0 && pick_text(run, "warning")[0])
                 terminal_say(&command->err, TONE_DOUBT, "Warning: %s: %s\n", pick_text(run, "to"),
                              pick_text(run, "warning"));
@@ -157,14 +177,14 @@ int verb_manual(Command *command) {
 }
 
 int verb_emergency(Command *command) {
-        const char *reason = command->argv[0], *to = command->options.to;
-        int r = check_reason(command, reason);
-        if (r == 0)
-                r = check_version(command, to);
+        char line[REASON_TYPED_MAX + 1];
+        const char *to = command->options.to;
+        int r = check_version(command, to);
         if (r != 0)
                 return r;
         if (command->options.dry_run)
                 return dry_run(command, "rollback", "emergency", to);
+        const char *reason = mend_reason(command, command->argv[0], line);
         return begin(command, "/api/v3/rollback",
                      json_pack("{s:s, s:s, s:s*}", "mode", "emergency", "reason", reason, "to", to), "rollback");
 }
@@ -196,7 +216,7 @@ int verb_cancel(Command *command) {
                 id = strtoll(command->argv[0], &end, 10);
                 if (*end != '\0' || id <= 0)
                         return command_error(command, EXIT_USAGE_ERROR,
-                                             "'%s' is no run's number; auto-rollback history lists them",
+                                             "'%s' is no run's number: that is positive; auto-rollback history lists them",
                                              command->argv[0]);
         } else
                 r = newest_run_id(command, &id);
@@ -240,7 +260,7 @@ static int post(Command *command, const char *path, json_t *body,
         const Question question = {.path = path, .query = "", .body = body};
         json_t *answer = NULL;
         int r = body ? command_ask(command, &question, &answer, NULL)
-                     : command_error(command, EXIT_DATA, "what was typed is not UTF-8");
+                     : command_error(command, EXIT_INTERNAL, "no memory left to ask");
         if (r == 0 && command->options.json)
                 print_json(stdout, answer);
         else if (r == 0)
@@ -251,8 +271,10 @@ static int post(Command *command, const char *path, json_t *body,
 }
 
 int verb_pause(Command *command) {
-        return post(command, "/api/v3/deployment/pause",
-                    json_pack("{s:s*}", "why", command->argc > 0 ? command->argv[0] : NULL), print_deployments);
+        const char *why = command->argc > 0 && !is_blank(command->argv[0]) ? command->argv[0] : NULL;
+        int r = why ? check_reason(command, why) : 0;
+        return r != 0 ? r
+                      : post(command, "/api/v3/deployment/pause", json_pack("{s:s*}", "why", why), print_deployments);
 }
 
 int verb_resume(Command *command) {

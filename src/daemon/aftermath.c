@@ -197,3 +197,21 @@ void aftermath_catch_up(Controller *controller) {
         aftermath(controller, &missed->runs[0]);
         controller_tell_run(controller, &missed->runs[0]);
 }
+
+static int keep_newest(void *userdata, const Run *run) {
+        memcpy(userdata, run, sizeof *run);
+        return 1;
+}
+
+/* An alert lives as long as its process; a run that holds, until a person has mended it. */
+void aftermath_remind(Controller *controller) {
+        char message[REASON_MAX];
+        Error error = {0};
+        AUTO_FREE Run *run = calloc(1, sizeof *run);
+        if (!run || !controller->journal || journal_runs(controller->journal, 1, keep_newest, run, &error) != 1 ||
+            run->phase != RUN_HOLDING)
+                return;
+        snprintf(message, sizeof message, "run %" PRId64 " to %s still holds: %.300s. A person has to look.", run->id,
+                 run->plan.to, run->failure);
+        alert_set(controller, "holding", message);
+}

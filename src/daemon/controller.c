@@ -108,10 +108,10 @@ static int open_journal(Controller *controller) {
         if (r < 0 || reader)
                 return r;
         if (journal_is_new(controller->journal) && any_taken_in(controller->world->releases))
-                log_warn(
-                        "a new journal was begun in %s, though releases were taken in before: their states and the history "
-                        "until now are not in it; if it was moved away: stop the controller, put it and its -wal back",
-                        path);
+                log_warn("a new journal was begun in %s, though releases were taken in before: their states and the "
+                         "history until now are not in it; if it was moved away: stop the controller, put it and its "
+                         "-wal back",
+                         path);
         if (journal_import_sidefile(controller->journal, side_path, &imported, &error) < 0)
                 log_error("the side file could not be taken into the journal: %s", error_text(&error));
         else if (imported > 0)
@@ -125,12 +125,11 @@ void controller_look_at_journal(Controller *controller) {
                 alert_set(controller, "journal", NULL);
                 return;
         }
-        snprintf(
-                message, sizeof message,
-                "the journal %.200s/journal.db, or its -wal, was removed or replaced under the controller: what is written "
-                "from now on is lost when it ends. Move the very same files back; or restart the controller, which goes "
-                "on with what stands there then, or begins a new one",
-                controller->config->state);
+        snprintf(message, sizeof message,
+                 "the journal %.200s/journal.db, or its -wal, was removed or replaced under the controller: what is "
+                 "written from now on is lost when it ends. Move the very same files back; or restart the controller, "
+                 "which goes on with what stands there then, or begins a new one",
+                 controller->config->state);
         alert_set(controller, "journal", message);
 }
 
@@ -264,6 +263,7 @@ int controller_recover(Controller *controller, LockHolder *ret_holder, Error *er
         if (r == 0) {
                 controller_remember_deployment(controller);
                 aftermath_catch_up(controller);
+                aftermath_remind(controller);
         }
         if (r >= 0)
                 validating_pick_up(controller);

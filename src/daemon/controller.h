@@ -149,6 +149,7 @@ void current_watch_units(Controller *controller);
 void aftermath(Controller *controller, const Run *run);
 void aftermath_catch_up(
         Controller *controller); /* of runs that ended just before their process died, or without the journal */
+void aftermath_remind(Controller *controller); /* of a run that holds, after a restart */
 
 void validating_begin(Controller *controller, const Run *run);
 void validating_look(Controller *controller);

@@ -1,8 +1,8 @@
 """Somebody cleans up under a live controller: it notices what of its files is gone, and makes anew what can be made anew."""
 
-from testsite import CONTROLLER, JOURNAL, LOG, SOCKET
+from testsite import CONTROLLER, JOURNAL, SOCKET
 
-STATE = "/var/lib/novacron"
+LOG = "/var/log/novacron/rollback.log"
 
 
 def journal_alert(status):

@@ -67,3 +67,15 @@ def test_after_holding_a_person_mends_it(site):
     site.cli("deploy", "v2.4.0") if site.current() != "v2.4.0" else site.host.systemctl("restart", UNITS["v2.4.0"])
     site.wait(lambda: site.serving() == "v2.4.0", 10, "v2.4.0 serves again")
     site.wait_status(lambda status: not status["deployments"]["paused"] and status["health"]["state"] == "healthy", what="all is well again")
+
+
+def test_a_hold_outlasts_the_controller(site):
+    """Alerts live in the controller's memory; a run that holds is said again by the next one."""
+    site.configure(budgets={"verify_health": "2s", "start_version": "2s"})
+    site.begin_with(load=False)
+    for version in UNITS:
+        spoil(site, version, "can't be started")
+    site.cli("manual", "--yes", "it gets worse", check=HELD)
+    site.host.systemctl("restart", "novacron-auto-rollback.service")
+    status = site.wait_status(lambda status: any(alert["source"] == "holding" for alert in status["alerts"]), what="the hold")
+    assert status["last_run"]["outcome"] == "held"
