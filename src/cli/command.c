@@ -31,10 +31,19 @@ int command_refused(const Command *command, Problem *problem) {
                 json_decref(document);
         }
         command_error(command, exit_code, "%s: %s", problem->title, problem->detail);
-        if (strcmp(problem->title, "Another run is under way") == 0)
-                fprintf(command->err.file, "To follow it:  " PROGRAM " status\n"
-                                           "To undo it, while that is possible:  " PROGRAM " cancel\n");
         problem_clear(problem);
+        return exit_code;
+}
+
+static bool is_other_run(const Problem *problem) {
+        return strcmp(problem->title, "Another run is under way") == 0;
+}
+
+static int refused_for_other_run(const Command *command, Problem *problem, bool alone) {
+        int exit_code = command_refused(command, problem);
+        fprintf(command->err.file, "To follow it:  " PROGRAM " status\n");
+        if (!alone) /* only a controller can cancel */
+                fprintf(command->err.file, "To undo it, while that is possible:  " PROGRAM " cancel\n");
         return exit_code;
 }
 
@@ -78,6 +87,8 @@ static int ask_alone(Command *command, const Question *question, const Error *wh
                                 on_event, &progress, ret_answer, &problem);
         json_decref(none);
         progress_end(&progress);
+        if (r < 0 && is_other_run(&problem))
+                return refused_for_other_run(command, &problem, true);
         return r < 0 ? command_refused(command, &problem) : 0;
 }
 
@@ -110,7 +121,8 @@ int command_ask(Command *command, const Question *question, json_t **ret_answer,
         case CLIENT_ANSWERED:
                 return 0;
         case CLIENT_REFUSED:
-                return command_refused(command, &problem);
+                return is_other_run(&problem) ? refused_for_other_run(command, &problem, false)
+                                              : command_refused(command, &problem);
         case CLIENT_ABSENT:
                 break;
         }

@@ -97,10 +97,11 @@ static void say_what_runs(const Terminal *out, const json_t *run) {
         fputc('\n', out->file);
 }
 
-static void say_what_was_lost(const Terminal *out, const json_t *run) {
+static void say_what_was_lost(const Terminal *out, const json_t *run, const char *why_unknown) {
         int64_t lost = pick_int(run, "requests_failed", -1), cut = pick_int(run, "in_flight_cut", 0);
         if (lost < 0)
-                terminal_say(out, TONE_PLAIN, "Whether requests failed meanwhile is not known: nothing measures them.");
+                terminal_say(out, TONE_PLAIN, "Whether requests failed meanwhile is not known%s%s.",
+                             why_unknown[0] ? ": " : "", why_unknown);
         else if (lost == 0)
                 terminal_say(out, TONE_PLAIN, "No request failed meanwhile.");
         else
@@ -110,22 +111,31 @@ static void say_what_was_lost(const Terminal *out, const json_t *run) {
         fputc('\n', out->file);
 }
 
-/* Non-critical steps that still don't hold, and what a person is to do. */
+/* A release that is named may be started again, also when it is current already: that works where choosing one would not. */
+static const char *recovery_target(const json_t *run) {
+        const char *from = pick_text(run, "from");
+        return pick_is(run, "kind", "deployment") && from[0] ? from : pick_text(run, "to");
+}
+
+/* What a person is to do. */
 static void say_what_next(const Terminal *out, const json_t *run) {
         if (pick_is(run, "outcome", "held")) {
                 terminal_say(
                         out, TONE_BAD,
                         "A person is needed. Look at: auto-rollback status, and the log. When the cause is mended:\n");
-                fprintf(out->file, "  auto-rollback emergency \"%s\"\n", "recovery after a held rollback");
-        } else if (pick_is(run, "outcome", "refused"))
+                terminal_say(out, TONE_PLAIN, "  auto-rollback emergency --to %s \"recovery after a held %s\"\n",
+                             recovery_target(run), pick_text(run, "kind"));
+        } else if (pick_is(run, "outcome", "refused") && pick_is(run, "kind", "deployment"))
+                fprintf(out->file, "Mend what is named, then deploy it again, or deploy another release.\n");
+        else if (pick_is(run, "outcome", "refused"))
                 fprintf(out->file, "Mend what is named, or choose another release with --to.\n");
 }
 
-void print_run_end(const Terminal *out, const json_t *run) {
+void print_run_end(const Terminal *out, const json_t *run, const char *why_unknown) {
         say_what_happened(out, run);
         say_what_runs(out, run);
         if (!pick_is(run, "outcome", "refused"))
-                say_what_was_lost(out, run);
+                say_what_was_lost(out, run, why_unknown);
         say_what_next(out, run);
 }
 
@@ -152,13 +162,14 @@ void print_plan(const Terminal *out, const json_t *plan) {
                 json_is_true(gate)    ? "Requests are parked meanwhile, not refused."
                 : json_is_false(gate) ? "Without a parking gate requests are refused while nothing serves."
                                       : "Whether requests can be parked meanwhile is not known.");
-        if (state[0]) {
+        const char *warning = pick_text(plan, "target_warning");
+        if (state[0] && !warning[0]) { /* a warning names the state itself */
                 terminal_say(out, strcmp(state, "good") == 0 ? TONE_GOOD : TONE_DOUBT, "%s is %s.",
                              pick_text(plan, "to"), state);
                 fputc('\n', out->file);
         }
-        if (pick_text(plan, "target_warning")[0]) {
-                terminal_say(out, TONE_DOUBT, "Warning: %s", pick_text(plan, "target_warning"));
+        if (warning[0]) {
+                terminal_say(out, TONE_DOUBT, "Warning: %s: %s", pick_text(plan, "to"), warning);
                 fputc('\n', out->file);
         }
         if (pick_text(plan, "refused")[0]) {

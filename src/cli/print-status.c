@@ -9,6 +9,7 @@
 
 #define LABEL_WIDTH 13
 #define WORD_WIDTH 9
+#define TEXT_COLUMN (2 + LABEL_WIDTH + WORD_WIDTH + 1)
 
 static Tone tone_of(const char *word) {
         static const char *const good[] = {"active", "healthy",  "flowing", "ready",
@@ -34,14 +35,24 @@ static void row(const Terminal *out, const char *label, const char *word, const 
         vsnprintf(text, sizeof text, format, args);
         va_end(args);
         fprintf(out->file, "  %-*s", LABEL_WIDTH, label);
-        if (strlen(word) <= WORD_WIDTH)
-                terminal_text(out, tone_of(word), word, text[0] ? WORD_WIDTH : 0, text[0] != '\0');
-        else {
-                terminal_text(out, tone_of(word), word, 0, false);
-                fputs("  ", out->file);
-        }
-        fputs(text[0] ? " " : "", out->file);
-        terminal_text(out, TONE_PLAIN, text, 0, false);
+        bool longer = strlen(word) > WORD_WIDTH;
+        terminal_text(out, tone_of(word), word, longer || !text[0] ? 0 : WORD_WIDTH, !longer && text[0]);
+        fputs(longer ? "  " : text[0] ? " " : "", out->file);
+        terminal_wrap(out, TONE_PLAIN, text, longer ? 2 + LABEL_WIDTH + (int)strlen(word) + 2 : TEXT_COLUMN,
+                      TEXT_COLUMN);
+        fputc('\n', out->file);
+}
+
+/* What follows below a row. */
+static void row_more(const Terminal *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void row_more(const Terminal *out, const char *format, ...) {
+        char text[1024];
+        va_list args;
+        va_start(args, format);
+        vsnprintf(text, sizeof text, format, args);
+        va_end(args);
+        fprintf(out->file, "%*s", TEXT_COLUMN, "");
+        terminal_wrap(out, TONE_PLAIN, text, TEXT_COLUMN, TEXT_COLUMN);
         fputc('\n', out->file);
 }
 
@@ -61,16 +72,19 @@ static void headline_of_run(const Terminal *out, const json_t *run) {
                                                        : pick_text(current, "title"));
 }
 
+static void headline_wrapped(const Terminal *out, const char *words, const char *detail) {
+        terminal_wrap(out, TONE_BAD, detail, terminal_wrap(out, TONE_BAD, words, 0, 2), 2);
+}
+
 static void headline(const Terminal *out, const json_t *status) {
         const char *version = pick_text(status, "version"), *health = pick_text(status, "health.state");
         const json_t *run = pick(status, "run"), *last = pick(status, "last_run");
         if (run)
                 headline_of_run(out, run);
         else if (pick_is(last, "phase", "holding"))
-                terminal_say(out, TONE_BAD, "HOLDING: a person is needed. %s", pick_text(last, "failure"));
+                headline_wrapped(out, "HOLDING: a person is needed. ", pick_text(last, "failure"));
         else if (version[0] == '\0')
-                terminal_say(out, TONE_BAD, "Which release is live is not known: %s",
-                             pick_text(status, "version_problem"));
+                headline_wrapped(out, "Which release is live is not known: ", pick_text(status, "version_problem"));
         else if (strcmp(health, "unhealthy") == 0)
                 terminal_say(out, TONE_BAD, "%s is live, but UNHEALTHY.", version);
         else if (pick_is(status, "traffic.state", "drained"))
@@ -111,14 +125,14 @@ static void traffic_row(const Terminal *out, const json_t *status) {
         if (in_flight >= 0)
                 snprintf(text, sizeof text, "%" PRId64 " in flight", in_flight);
         if (parked > 0)
-                snprintf(text + strlen(text), sizeof text - strlen(text), ", %" PRId64 " parked", parked);
+                snprintf(text + strlen(text), sizeof text - strlen(text), "%s%" PRId64 " parked", text[0] ? ", " : "",
+                         parked);
         if (json_is_boolean(gate))
                 snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", text[0] ? "; " : "",
                          json_is_true(gate) ? "parking gate" : "no parking gate: a switch refuses requests");
-        if (pick_text(status, "traffic.by")[0])
-                snprintf(text + strlen(text), sizeof text - strlen(text), "; by %s", pick_text(status, "traffic.by"));
-        row(out, "Traffic", pick_text(status, "traffic.state"), "%s",
-            text[0] ? text : pick_text(status, "traffic.detail"));
+        const char *by = pick_text(status, "traffic.by"), *known = text[0] ? text : pick_text(status, "traffic.detail");
+        row(out, "Traffic", pick_text(status, "traffic.state"), "%s%s%s%s", known, known[0] && by[0] ? "; " : "",
+            by[0] ? "held by " : "", by);
 }
 
 static void metrics_row(const Terminal *out, const json_t *status) {
@@ -135,9 +149,8 @@ static void metrics_row(const Terminal *out, const json_t *status) {
             quantity_percent(pick(sample, "error_rate_percent"), errors, sizeof errors),
             quantity_ms(pick(sample, "latency_p99_ms"), p99, sizeof p99),
             quantity_percent(pick(sample, "success_rate_percent"), success, sizeof success));
-        fprintf(out->file, "  %-*s%-*s %" PRId64 " requests, measured %.0f s ago%s%s\n", LABEL_WIDTH, "", WORD_WIDTH,
-                "", pick_int(sample, "requests", 0), age, pick_text(sample, "note")[0] ? "; " : "",
-                pick_text(sample, "note"));
+        row_more(out, "%" PRId64 " requests, measured %.0f s ago%s%s", pick_int(sample, "requests", 0), age,
+                 pick_text(sample, "note")[0] ? "; " : "", pick_text(sample, "note"));
 }
 
 static void window_row(const Terminal *out, const json_t *status) {
@@ -190,19 +203,27 @@ static void target_row(const Terminal *out, const json_t *status) {
             json_is_true(ready) ? "" : pick_text(target, "detail"));
 }
 
+static void run_row(const Terminal *out, const char *label, const char *word, const json_t *run) {
+        row(out, label, word, "%" PRId64 ": %s %s %s -> %s", pick_int(run, "id", 0), pick_text(run, "mode"),
+            pick_text(run, "kind"), pick_text(run, "from")[0] ? pick_text(run, "from") : "nothing",
+            pick_text(run, "to"));
+}
+
+/* The run under way, or the newest. */
 static void last_run_row(const Terminal *out, const json_t *status) {
-        const json_t *run = pick(status, "last_run");
-        char ended[QUANTITY_MAX], took[QUANTITY_MAX];
+        const json_t *current = pick(status, "run"), *run = current ? current : pick(status, "last_run");
+        char at[QUANTITY_MAX], took[QUANTITY_MAX];
         if (!run)
                 return;
-        row(out, "Last run", run_outcome_words(run), "%" PRId64 ": %s %s %s -> %s", pick_int(run, "id", 0),
-            pick_text(run, "mode"), pick_text(run, "kind"), pick_text(run, "from"), pick_text(run, "to"));
-        fprintf(out->file, "  %-*s%-*s %s, in %s%s\n", LABEL_WIDTH, "", WORD_WIDTH, "",
-                quantity_time(pick(run, "ended"), ended, sizeof ended),
-                quantity_seconds(pick(run, "duration_ms"), took, sizeof took), run_validation_words(run));
-        fprintf(out->file, "  %-*s%-*s ", LABEL_WIDTH, "", WORD_WIDTH, "");
-        terminal_say(out, TONE_PLAIN, "reason: %s", pick_text(run, "reason"));
-        fputc('\n', out->file);
+        if (current || pick_is(run, "outcome", "open")) {
+                run_row(out, "Run", current ? "under way" : "not ended", run);
+                row_more(out, "begun %s", quantity_time(pick(run, "created"), at, sizeof at));
+        } else {
+                run_row(out, "Last run", run_outcome_words(run), run);
+                row_more(out, "%s, in %s%s", quantity_time(pick(run, "ended"), at, sizeof at),
+                         quantity_seconds(pick(run, "duration_ms"), took, sizeof took), run_validation_words(run));
+        }
+        row_more(out, "reason: %s", pick_text(run, "reason"));
 }
 
 static void controller_row(const Terminal *out, const json_t *status) {
@@ -224,30 +245,60 @@ static void print_alerts(const Terminal *out, const json_t *status) {
         if (json_array_size(alerts) > 0)
                 fprintf(out->file, "\nAlerts\n");
         json_array_foreach((json_t *)alerts, index, alert) {
-                fprintf(out->file, "  %s  ", quantity_time(pick(alert, "since"), since, sizeof since));
-                terminal_say(out, TONE_BAD, "%s: %s", pick_text(alert, "source"), pick_text(alert, "message"));
+                int column = fprintf(out->file, "  %s  ", quantity_time(pick(alert, "since"), since, sizeof since));
+                int after = terminal_wrap(out, TONE_BAD, pick_text(alert, "source"), column, column);
+                after = terminal_wrap(out, TONE_BAD, ": ", after, column);
+                terminal_wrap(out, TONE_BAD, pick_text(alert, "message"), after, column);
                 fputc('\n', out->file);
         }
 }
 
+/* ---- what to do ---- */
+
+static bool has_target(const json_t *status) {
+        return pick(status, "target") != NULL;
+}
+static bool live_known(const json_t *status) {
+        return pick_text(status, "version")[0] != '\0';
+}
+static bool at_rest(const json_t *status) {
+        return !pick(status, "run");
+}
+static bool holds(const json_t *status) {
+        return at_rest(status) && pick_is(status, "last_run.phase", "holding");
+}
+static bool is_ill(const json_t *status) {
+        return at_rest(status) && !holds(status) && live_known(status) &&
+               (pick_is(status, "health.state", "unhealthy") || pick_is(status, "units.state", "failed") ||
+                pick_is(status, "units.state", "inactive"));
+}
+
 static bool is_held(const json_t *status) {
-        return !pick(status, "run") && pick_is(status, "last_run.phase", "holding");
+        return holds(status) && has_target(status);
+}
+static bool is_held_without_target(const json_t *status) {
+        return holds(status) && !has_target(status) && live_known(status);
+}
+static bool is_ill_with_target(const json_t *status) {
+        return is_ill(status) && has_target(status);
+}
+static bool is_ill_without_target(const json_t *status) {
+        return is_ill(status) && !has_target(status);
 }
 static bool is_paused(const json_t *status) {
-        return pick_true(status, "deployments.paused") && !pick(status, "run");
+        return pick_true(status, "deployments.paused") && at_rest(status);
 }
 static bool is_drained(const json_t *status) {
-        return pick_is(status, "traffic.state", "drained") && !pick(status, "run");
+        return pick_is(status, "traffic.state", "drained") && at_rest(status);
 }
 static bool has_no_target(const json_t *status) {
-        return !pick(status, "target");
+        return !has_target(status) && at_rest(status) && live_known(status);
+}
+static bool has_no_live(const json_t *status) {
+        return !live_known(status) && at_rest(status); /* nothing can be rolled back then, whatever is named */
 }
 static bool is_not_ready(const json_t *status) {
         return json_is_false(pick(status, "target.ready"));
-}
-static bool is_unwell(const json_t *status) {
-        return !pick(status, "run") && pick(status, "target") && !is_held(status) &&
-               (pick_is(status, "health.state", "unhealthy") || pick_is(status, "units.state", "failed"));
 }
 static bool is_blind(const json_t *status) {
         return !pick_is(status, "metrics.source", "none") && json_is_false(pick(status, "metrics.connected"));
@@ -256,27 +307,47 @@ static bool is_absent(const json_t *status) {
         return pick_is(status, "controller.state", "breakglass");
 }
 
+/* `line`: what to type, kept in one piece. */
 static const struct {
         bool (*applies)(const json_t *status);
-        const char *advice;
+        const char *advice, *line;
 } hints[] = {
-        {is_held, "A run holds: mend what the headline names, then: auto-rollback emergency \"recovery\""},
-        {is_absent, "Start the controller: systemctl start novacron-auto-rollback"},
-        {is_unwell, "The service is not well. To go back at once: auto-rollback emergency \"REASON\""},
-        {is_drained, "Traffic is drained and no run is under way: restore it in the balancer, or begin a run."},
-        {is_paused, "Deployments are paused. To allow them: auto-rollback resume"},
+        {is_held, "A run holds: mend what the headline names, then:", "auto-rollback emergency \"recovery\""},
+        {is_held_without_target, "A run holds: mend what the headline names, then name the release that is to run:",
+         "auto-rollback emergency --to VERSION \"recovery\""},
+        {is_absent, "Start the controller:", "systemctl start novacron-auto-rollback"},
+        {is_ill_with_target, "The service is not well. To go back at once:", "auto-rollback emergency \"REASON\""},
+        {is_ill_without_target,
+         "The service is not well. Name the release that is to run; the one that is live is started again:",
+         "auto-rollback emergency --to VERSION \"REASON\""},
+        {is_drained, "Traffic is drained and no run is under way: restore it in the balancer, or begin a run.", ""},
+        {is_paused, "Deployments are paused. To allow them:", "auto-rollback resume"},
         {has_no_target,
-         "No earlier release is fit to go back to. Those on this machine are taken in by: auto-rollback adopt"},
-        {is_not_ready, "The rollback target could not be started now: mend what is named beside it."},
-        {is_blind, "The metrics source is not heard: nothing is decided on samples until it is."},
+         "No earlier release is fit to be chosen. One that is known can be named: emergency --to VERSION, or deploy. Releases on this machine are taken in by:",
+         "auto-rollback adopt"},
+        {has_no_live,
+         "Mend what keeps the live release from being known. When none was deployed yet, take in those on this machine, and deploy one:",
+         "auto-rollback adopt"},
+        {is_not_ready, "The rollback target could not be started now: mend what is named beside it.", ""},
+        {is_blind, "The metrics source is not heard: nothing is decided on samples until it is.", ""},
 };
+
+static void print_hint(const Terminal *out, const char *advice, const char *line) {
+        fputs("  ", out->file);
+        int column = terminal_wrap(out, TONE_PLAIN, advice, 2, 4);
+        bool fits = column + 1 + (int)strlen(line) <= out->columns;
+        if (line[0])
+                fprintf(out->file, "%s%s", fits ? " " : "\n    ", line);
+        fputc('\n', out->file);
+}
 
 static void print_hints(const Terminal *out, const json_t *status) {
         bool begun = false;
         for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++) {
                 if (!hints[i].applies(status))
                         continue;
-                fprintf(out->file, "%s  %s\n", begun ? "" : "\nWhat to do\n", hints[i].advice);
+                fputs(begun ? "" : "\nWhat to do\n", out->file);
+                print_hint(out, hints[i].advice, hints[i].line);
                 begun = true;
         }
 }

@@ -23,15 +23,23 @@ static void print_checks(const Terminal *out, const json_t *validation, const ch
         }
 }
 
-int print_validation(const Terminal *out, const json_t *validation) {
+static void print_metrics(const Terminal *out, const json_t *validation, const char *title) {
         char text[QUANTITY_MAX];
-        bool passed = pick_is(validation, "verdict", "passed"), failed = pick_is(validation, "verdict", "failed");
-        fprintf(out->file, "Post-rollback metrics:\n");
+        fprintf(out->file, "%s:\n", title);
         fprintf(out->file, "  Error Rate: %s\n",
                 quantity_percent(pick(validation, "error_rate_percent"), text, sizeof text));
         fprintf(out->file, "  Latency P99: %s\n", quantity_ms(pick(validation, "latency_p99_ms"), text, sizeof text));
         fprintf(out->file, "  Success Rate: %s\n",
                 quantity_percent(pick(validation, "success_rate_percent"), text, sizeof text));
+}
+
+void print_present_metrics(const Terminal *out, const json_t *validation) {
+        print_metrics(out, validation, "Present metrics");
+}
+
+int print_validation(const Terminal *out, const json_t *validation) {
+        bool passed = pick_is(validation, "verdict", "passed"), failed = pick_is(validation, "verdict", "failed");
+        print_metrics(out, validation, "Post-rollback metrics");
         fprintf(out->file, "Rollback validation: ");
         terminal_say(out,
                      passed   ? TONE_GOOD

@@ -7,8 +7,9 @@
 
 void print_json(FILE *file, const json_t *answer);
 
-/* How a run ended, in three short lines: what happened, what runs now, whether anything was lost. And what to do next. */
-void print_run_end(const Terminal *out, const json_t *run);
+/* How a run ended, in three short lines: what happened, what runs now, whether anything was lost. And what to do next.
+ * `why_unknown`: why failed requests weren't counted, if they weren't; may be "". */
+void print_run_end(const Terminal *out, const json_t *run, const char *why_unknown);
 /* What the run's end means as an exit code; `validation` as in the run: NULL or "pending" counts as not verified. */
 int run_exit_code(const json_t *run);
 const char *run_outcome_words(const json_t *run);    /* "put back" */
@@ -18,6 +19,8 @@ bool run_ended_json(const json_t *run);              /* its phase is one of the 
 void print_plan(const Terminal *out, const json_t *plan);
 /* The specification's text ("Step 5: Validate Rollback"), then what failed or couldn't be verified. Returns the exit code. */
 int print_validation(const Terminal *out, const json_t *validation);
+/* The same measurements when there is no rollback to be judged by them. */
+void print_present_metrics(const Terminal *out, const json_t *validation);
 void print_status(const Terminal *out, const json_t *status);
 void print_history(const Terminal *out, const json_t *history);
 void print_releases(const Terminal *out, const json_t *answer);

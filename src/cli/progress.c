@@ -20,6 +20,19 @@ static bool failed(const json_t *step) {
         return pick_is(step, "state", "failed") || pick_is(step, "state", "timed_out");
 }
 
+/* Nothing was touched: that the other steps were left out goes without saying, and why stands at the end. */
+static bool refused(const json_t *run) {
+        return failed(json_array_get(pick(run, "steps"), 0));
+}
+
+static bool hidden(const json_t *run, const json_t *step) {
+        return refused(run) && pick_is(step, "state", "skipped");
+}
+
+static const char *shown_detail(const json_t *run, const json_t *step) {
+        return refused(run) ? "" : pick_text(step, "detail");
+}
+
 /* What the step has taken so far, in ms; -1: it hasn't begun. */
 static double taken_ms(const json_t *step) {
         double ms;
@@ -54,7 +67,7 @@ static void lower_first(char *text) {
 
 static void tell_step(const Progress *progress, const json_t *step, bool recovery, size_t last) {
         char title[64], taken[QUANTITY_MAX], budget[QUANTITY_MAX];
-        const char *detail = pick_text(step, "detail"), *state = pick_text(step, "state");
+        const char *detail = shown_detail(progress->run, step), *state = pick_text(step, "state");
         snprintf(title, sizeof title, "%s", pick_text(step, "title"));
         lower_first(title);
         terminal_say(&progress->terminal, TONE_PLAIN, "%sstep %" PRId64 "/%zu %s: ", recovery ? "putting back: " : "",
@@ -80,7 +93,7 @@ static void tell_changes(Progress *progress, const char *list, bool recovery) {
         json_array_foreach((json_t *)steps, index, step) {
                 int64_t id = pick_int(step, "step", -1);
                 const char *state = pick_text(step, "state");
-                if (id < 0 || id >= STEP_COUNT || strcmp(state, "pending") == 0)
+                if (id < 0 || id >= STEP_COUNT || strcmp(state, "pending") == 0 || hidden(progress->run, step))
                         continue;
                 ProgressSeen *seen = &progress->seen[recovery][id];
                 bool same = strcmp(seen->state, state) == 0 && seen->attempt == pick_int(step, "attempt", 0);
@@ -170,10 +183,10 @@ static void draw_step(Progress *progress, const json_t *step) {
                 draw_bar(progress, step);
                 left -= BAR_WIDTH + 1;
         }
-        if (left > 3 && pick_text(step, "detail")[0]) {
+        if (left > 3 && shown_detail(progress->run, step)[0]) {
                 fputc(' ', terminal->file);
-                terminal_text(terminal, failed(step) ? TONE_BAD : TONE_FAINT, pick_text(step, "detail"), left - 1,
-                              false);
+                terminal_text(terminal, failed(step) ? TONE_BAD : TONE_FAINT, shown_detail(progress->run, step),
+                              left - 1, false);
         }
         end_line(progress);
 }
@@ -194,7 +207,7 @@ static void draw_header(Progress *progress) {
 
 static void draw(Progress *progress) {
         FILE *file = progress->terminal.file;
-        const json_t *steps = pick(progress->run, "steps"), *recovery = pick(progress->run, "recovery"), *step;
+        const json_t *run = progress->run, *steps = pick(run, "steps"), *recovery = pick(run, "recovery"), *step;
         size_t index;
         terminal_measure(&progress->terminal);
         if (progress->drawn > 0)
@@ -202,7 +215,8 @@ static void draw(Progress *progress) {
         progress->drawn = 0;
         draw_header(progress);
         json_array_foreach((json_t *)steps, index, step)
-                draw_step(progress, step);
+                if (!hidden(run, step))
+                        draw_step(progress, step);
         if (json_array_size(recovery) > 0) {
                 terminal_text(&progress->terminal, TONE_DOUBT, "Putting the original back", 0, false);
                 end_line(progress);

@@ -215,9 +215,10 @@ int verb_cancel(Command *command) {
                 char *end;
                 id = strtoll(command->argv[0], &end, 10);
                 if (*end != '\0' || id <= 0)
-                        return command_error(command, EXIT_USAGE_ERROR,
-                                             "'%s' is no run's number: that is positive; auto-rollback history lists them",
-                                             command->argv[0]);
+                        return command_error(
+                                command, EXIT_USAGE_ERROR,
+                                "'%s' is no run's number: that is positive; auto-rollback history lists them",
+                                command->argv[0]);
         } else
                 r = newest_run_id(command, &id);
         if (r != 0)

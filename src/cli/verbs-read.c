@@ -1,10 +1,13 @@
 /* The verbs that only look. */
 #include "base/exit-codes.h"
+#include "cli/pick.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
 #include "core/run-table.h"
 
 #include <string.h>
+
+#define HISTORY_LOOKED_AT 100 /* runs */
 
 /* One question, printed for people by `print`. */
 static int show(Command *command, const Question *question, void (*print)(const Terminal *out, const json_t *answer)) {
@@ -25,12 +28,55 @@ int verb_status(Command *command) {
         return show(command, &question, print_status);
 }
 
+/* Newest first: what touched nothing, or put everything back, is no rollback to be judged, and no reason to stop looking. */
+static bool changed_nothing(const json_t *run) {
+        return pick_is(run, "outcome", "refused") || pick_is(run, "outcome", "cancelled") ||
+               pick_is(run, "outcome", "undone") ||
+               (pick_is(run, "kind", "deployment") && pick_is(run, "outcome", "put_back"));
+}
+
+/* Why there is nothing to validate; NULL: there is, or it can't be told. */
+static const char *no_rollback(const json_t *history) {
+        const json_t *runs = pick(history, "runs"), *run;
+        size_t index;
+        if (!json_is_array(runs))
+                return NULL;
+        json_array_foreach((json_t *)runs, index, run) {
+                if (changed_nothing(run))
+                        continue;
+                return pick_is(run, "kind", "deployment") ? "there has been no rollback since the last deployment"
+                                                          : NULL;
+        }
+        return json_array_size(runs) < HISTORY_LOOKED_AT ? "there has been no rollback yet" : NULL;
+}
+
+static const char *why_nothing_to_validate(Command *command) {
+        char query[32];
+        json_t *arguments = json_pack("{s:i}", "limit", HISTORY_LOOKED_AT), *history = NULL;
+        snprintf(query, sizeof query, "?limit=%d", HISTORY_LOOKED_AT);
+        const Question question = {
+                .path = "/api/v3/history", .query = query, .breakglass = "history", .arguments = arguments};
+        const char *why = command_peek(command, &question, &history) ? no_rollback(history) : NULL;
+        json_decref(history);
+        json_decref(arguments);
+        return why;
+}
+
 int verb_validate(Command *command) {
         const Question question = {.path = "/api/v3/validate", .query = "", .breakglass = "validate"};
         json_t *answer = NULL;
         int r = command_ask(command, &question, &answer, NULL);
         if (r != 0)
                 return r;
+        const char *why = why_nothing_to_validate(command);
+        if (why) {
+                if (command->options.json)
+                        print_json(stdout, answer);
+                else
+                        print_present_metrics(&command->out, answer);
+                json_decref(answer);
+                return command_error(command, EXIT_NO_INPUT, "%s: nothing to validate", why);
+        }
         /* printed for people in any case: it knows the exit code */
         Terminal nowhere = {.file = fopen("/dev/null", "we")};
         r = print_validation(command->options.json && nowhere.file ? &nowhere : &command->out, answer);

@@ -7,7 +7,8 @@
 
 const Verb verbs[] = {
         {"auto", "", 0, 0, NEEDS_CONFIG, verb_auto, "Run the controller: watch, decide, roll back",
-         "This is what novacron-auto-rollback.service starts. SIGHUP reads the configuration again and keeps the old one when the new is bad.",
+         "This is what novacron-auto-rollback.service starts. SIGHUP reads the\n"
+         "configuration again and keeps the old one when the new is bad.",
          "auto-rollback auto\nauto-rollback --config ./rollback.yaml auto\n"},
         {"status", "", 0, 0, ALLOW_JSON, verb_status, "What runs, how it does, and what to do about it", NULL,
          "auto-rollback status\nauto-rollback status --json | jq .health.state\n"},
@@ -32,13 +33,13 @@ const Verb verbs[] = {
         {"history", "", 0, 0, ALLOW_JSON | ALLOW_LIMIT, verb_history, "Past runs and deployments", NULL,
          "auto-rollback history --limit 5\n"},
         {"cancel", "[ID]", 0, 1, ALLOW_JSON, verb_cancel, "Cancel the run under way",
-         "Before the old version is stopped everything is undone; after that the run is finished. The answer says which.",
+         "Before the old version is stopped everything is undone; after that the run is\nfinished. The answer says which.",
          "auto-rollback cancel\n"},
         {"adopt", "", 0, 0, ALLOW_JSON, verb_adopt, "Take in the releases found on this machine", NULL,
          "auto-rollback adopt\n"},
         {"check-config", "", 0, 0, ALLOW_JSON | ALLOW_REFERENCE | NO_CONFIG, verb_check_config,
          "Check the configuration",
-         "--reference prints every key with its default and range; it is itself a configuration.",
+         "--reference prints every key with its default and range. With health.url filled\nin, that is itself a configuration.",
          "auto-rollback check-config\nauto-rollback --config ./rollback.yaml check-config\nauto-rollback check-config --reference\n"},
         {"diagram", "", 0, 0, NO_CONFIG, verb_diagram, "Print the phases and steps of a run (Markdown)", NULL,
          "auto-rollback diagram\n"},
@@ -94,7 +95,7 @@ static const ExitHelp exit_helps[] = {
         {EXIT_NOT_VERIFIED, "rolled back, but what should be measured could not be"},
         {EXIT_USAGE_ERROR, "wrong usage"},
         {EXIT_DATA, "an argument isn't valid"},
-        {EXIT_NO_INPUT, "there is no such run, decision or file"},
+        {EXIT_NO_INPUT, "there is no such run or file, or nothing to cancel or validate"},
         {EXIT_UNAVAILABLE, "no controller answers"},
         {EXIT_INTERNAL, "an error inside the program"},
         {EXIT_CANT_CREATE, "a file could not be made"},
@@ -120,7 +121,8 @@ static void print_options(FILE *file, unsigned options) {
 }
 
 void verb_print_help(FILE *file, const Verb *verb) {
-        fprintf(file, "%s.\n\nUsage: " PROGRAM " %s%s%s [OPTION]...\n", verb->summary, verb->name,
+        bool question = verb->summary[strlen(verb->summary) - 1] == '?';
+        fprintf(file, "%s%s\n\nUsage: " PROGRAM " %s%s%s [OPTION]...\n", verb->summary, question ? "" : ".", verb->name,
                 verb->arguments[0] ? " " : "", verb->arguments);
         if (verb->more)
                 fprintf(file, "\n%s\n", verb->more);
@@ -145,7 +147,7 @@ void verbs_print_help(FILE *file) {
         fprintf(file, "\nExit codes:\n");
         for (size_t i = 0; i < ARRAY_SIZE(exit_helps); i++)
                 fprintf(file, "  %3d  %s\n", exit_helps[i].code, exit_helps[i].text);
-        fprintf(file,
-                "\nNO_COLOR=1 prints without colours. When no controller answers, status, plan, validate, history,\n"
-                "manual and emergency work without it, as root or the service's user.\n");
+        fprintf(file, "\nTimes are UTC. NO_COLOR=1 prints without colours. When no controller answers,\n"
+                      "status, plan, validate, history, manual and emergency work without it, as root\n"
+                      "or the service's user.\n");
 }

@@ -176,11 +176,18 @@ static void print_validation_of(Command *command, const json_t *run) {
         json_decref(validation);
 }
 
+/* Why a run's failed requests weren't counted. Without the configuration that can't be told. */
+static const char *why_not_counted(const Command *command) {
+        return !command->config                   ? ""
+               : !command->config->metrics_driver ? "nothing measures them (metrics.source is none)"
+                                                  : "measuring was interrupted";
+}
+
 int command_ended(Command *command, const json_t *run) {
         if (command->options.json)
                 print_json(stdout, run);
         else
-                print_run_end(&command->out, run);
+                print_run_end(&command->out, run, why_not_counted(command));
         int exit_code = run_exit_code(run);
         bool verdict = pick(run, "validation") && !pick_is(run, "validation", "pending");
         if (exit_code == EXIT_NOT_VERIFIED && !verdict && !command->options.json)
@@ -192,7 +199,7 @@ int command_ended(Command *command, const json_t *run) {
 static int await_validation(Watch *watch) {
         Command *command = watch->command;
         if (!command->options.json) {
-                print_run_end(&command->out, watch->run);
+                print_run_end(&command->out, watch->run, why_not_counted(command));
                 fflush(command->out.file);
         }
         watch->validation_deadline_mono = clock_mono_us() + window_us(command) + VALIDATION_SLACK_US;

@@ -118,9 +118,10 @@ int config_load(const char *path, Config **ret_config, Error *error) {
                 return error_set(error, r, "%s:1:1: larger than %d KiB: that is no configuration", path,
                                  TREE_SIZE_MAX / 1024);
         if (r == -ENOENT)
-                return error_set(error, r,
-                                 "%s: there is no such file; 'auto-rollback check-config --reference' prints one to begin with",
-                                 path);
+                return error_set(
+                        error, r,
+                        "%s: there is no such file; 'auto-rollback check-config --reference' prints one to begin with",
+                        path);
         if (r < 0)
                 return r;
         Config *config = NULL;

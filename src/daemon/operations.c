@@ -356,9 +356,12 @@ static int op_run_cancel(void *self, const json_t *arguments, const Caller *call
         Controller *controller = self;
         const Run *run = runner_run(controller->runner);
         int64_t id = number_of(arguments, "id", 0);
-        if (!run || (id != 0 && id != run->id))
-                return problem_set(problem, 409, EXIT_TRY_LATER, "Not under way",
-                                   "there is no such run under way: nothing to cancel");
+        if (!run)
+                return problem_set(problem, 409, EXIT_NO_INPUT, "Nothing to cancel",
+                                   "the controller has no run under way");
+        if (id != 0 && id != run->id)
+                return problem_set(problem, 409, EXIT_NO_INPUT, "Nothing to cancel",
+                                   "run %lld is not under way, but run %lld is", (long long)id, (long long)run->id);
         audit(caller, "cancel", run->plan.to);
         int64_t cancelled_id = run->id;
         bool cancelled = runner_cancel(controller->runner);

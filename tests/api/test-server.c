@@ -180,6 +180,20 @@ static void test_an_answer(UNUSED void **state) {
         assert_contains(rollback, "caf\xc3\xa9");
 }
 
+/* Nobody is sent back over a word in an outage. */
+static void test_an_emergencys_reason_is_mended(UNUSED void **state) {
+        AUTO_FREE char *lines = post("/api/v3/rollback", "{\"mode\":\"emergency\",\"reason\":\"two\\nlines\\u001b\"}");
+        assert_contains(lines, "{\"mode\":\"emergency\",\"reason\":\"two lines \"}");
+        AUTO_FREE char *empty = post("/api/v3/rollback", "{\"mode\":\"emergency\",\"reason\":\"\"}");
+        assert_contains(empty, "\"reason\":\"" REASON_NONE "\"");
+        AUTO_FREE char *body = NULL;
+        assert_true(asprintf(&body, "{\"mode\":\"emergency\",\"reason\":\"%0*d\xc3\xa9tail\"}", REASON_TYPED_MAX - 1,
+                             0) > 0);
+        AUTO_FREE char *cut = post("/api/v3/rollback", body);
+        assert_int_equal(http_status(cut), 200);
+        assert_contains(cut, "00\"}"); /* the character that doesn't fit whole is left out */
+}
+
 static void test_two_requests_on_one_connection(UNUSED void **state) {
         AUTO_CLOSE int fd = http_connect(path);
         for (int i = 0; i < 2; i++) {
@@ -232,6 +246,8 @@ static const Refusal refusals[] = {
         {POST("/api/v3/rollback", JSON, "{\"mode\":\"manual\",\"reason\":\"\"} "), 400, "'reason' must not be empty"},
         {POST("/api/v3/rollback", JSON, "{\"mode\":\"manual\",\"reason\":\"a\\nb\"}"), 400,
          "must not hold line breaks"},
+        {POST("/api/v3/rollback", JSON, "{\"mode\":\"manual\",\"reason\":\"a\\nb\"}"), 400, "\"exit_code\":65"},
+        {POST("/api/v3/rollback", JSON, "{\"mode\":\"manual\",\"reason\":\"\"}"), 400, "\"exit_code\":65"},
         {POST("/api/v3/rollback", JSON, "{\"a\":\"\\u0000\"}"), 400, "no JSON"},
         {POST("/api/v3/rollback", "", "{}"), 415, "Content-Type: application/json"},
         {POST("/api/v3/rollback", "Content-Type: application/x-www-form-urlencoded\r\n", "{}"), 415,
@@ -572,6 +588,7 @@ int main(void) {
 #define SERVED(test) cmocka_unit_test_setup_teardown(test, start_server, stop_server)
         const struct CMUnitTest tests[] = {
                 SERVED(test_an_answer),
+                SERVED(test_an_emergencys_reason_is_mended),
                 SERVED(test_two_requests_on_one_connection),
                 SERVED(test_refusals),
                 SERVED(test_bodies_are_bounded),

@@ -181,9 +181,12 @@ def fits(text, columns=80):
 def test_help_and_usage(stage):
     done = stage.cli("--help")
     assert done.returncode == 0 and done.stderr == ""
-    fits(golden("help", done.stdout), 100)
+    fits(golden("help", done.stdout))
     done = stage.cli("manual", "--help")
-    fits(golden("help-manual", done.stdout), 100)
+    fits(golden("help-manual", done.stdout))
+    for verb in re.findall(r"^  ([a-z-]+) ", stage.cli("--help").stdout.split("Verbs:")[1].split("Options:")[0], re.M):
+        fits(stage.cli(verb, "--help").stdout)
+    assert stage.cli("validate", "--help").stdout.startswith("Did the last rollback help?\n")
     assert stage.cli("--version").stdout.startswith("auto-rollback ")
     for words, says in [
             ([], "Usage:"),
@@ -191,7 +194,11 @@ def test_help_and_usage(stage):
             (["frobnicate"], "there is no verb 'frobnicate'; auto-rollback --help lists them"),
             (["manual"], "REASON is missing; usage: auto-rollback manual REASON"),
             (["manual", "too", "slow"], "'slow' is one word too many: put the text in quotes"),
-            (["manual", " "], "a reason is needed"),
+            (["deploy", "v1.2.3", "v1.2.4"], "'v1.2.4' is one word too many; usage: auto-rollback deploy VERSION\n"),
+            (["cancel", "1", "2"], "'2' is one word too many; usage: auto-rollback cancel [ID]\n"),
+            (["cancel", "-1"], "a run's id is a positive number"),
+            (["cancel", "--", "-1"], "'-1' is no run's number: that is positive"),
+            (["--frob"], "auto-rollback: unrecognized option '--frob'\n"),
             (["status", "--dry-run"], "'status' has no option --dry-run"),
             (["deploy", "--to", "v1.2.3", "v1.2.3"], "'deploy' has no option --to"),
             (["status", "--frob"], "Try: auto-rollback --help"),
@@ -200,9 +207,10 @@ def test_help_and_usage(stage):
         done = stage.cli(*words)
         assert done.returncode == 64, words
         assert says in done.stderr
-        assert done.stdout == ""
-    for words in [["deploy", "latest"], ["manual", "--to", "../x", "why"], ["emergency", "x" * 501]]:
-        assert stage.cli(*words).returncode == 65
+        assert done.stdout == "" and str(PROGRAM) not in done.stderr
+    for words in [["deploy", "latest"], ["manual", "--to", "../x", "why"], ["manual", " "], ["manual", "x" * 501], ["manual", "two\nlines"], ["manual", b"\xff"],
+                  ["pause", "x" * 501], ["pause", "two\nlines"], ["pause", b"\xff"]]:
+        assert stage.cli(*words).returncode == 65, words
     assert stage.asked() == []
 
 
@@ -220,7 +228,8 @@ def test_status_when_all_is_well(stage):
     stage.controller(status=status())
     done = stage.cli("status")
     assert done.returncode == 0 and done.stderr == ""
-    fits(golden("status-well", done.stdout).replace("reason: ", ""))  # how long a reason is, is the operator's choice
+    fits(golden("status-well", done.stdout))
+    assert stage.cli("status", TZ="America/New_York").stdout == done.stdout  # times are the log's: UTC
     assert json.loads(stage.cli("status", "--json").stdout)["version"] == "v2.4.0"
 
 
@@ -240,12 +249,40 @@ def test_status_when_much_is_off(stage):
     done = stage.cli("status")
     assert done.returncode == 0
     assert "\x1b" not in done.stdout  # what a service says can't steer the terminal
-    golden("status-off", done.stdout)
+    fits(golden("status-off", done.stdout))
+    seen, _ = stage.on_terminal("status", columns=120, NO_COLOR="1")
+    assert "  Last run     held      17: automatic rollback v3.0.0 -> v2.4.0\n" in seen
+    fits(seen, 120)
 
 
 def test_status_during_a_run(stage):
-    stage.controller(status=status(run=run(3), controller={"version": "0.1.0", "pid": 4711, "since": None, "state": "running"}))
+    stage.controller(status=status(run=run(3), last_run=run(3), controller={"version": "0.1.0", "pid": 4711, "since": None, "state": "running"}, target=None,
+                                   traffic={"state": "unknown", "in_flight": None, "parked": None, "gate": None, "by": "run 17", "detail": ""}))
     golden("status-running", stage.cli("status").stdout)
+
+
+def hints(stage, **changes):
+    stage.controller(status=status(**changes))
+    text = stage.cli("status").stdout
+    stage.end()
+    fits(text)
+    return text.partition("What to do\n")[2]
+
+
+def test_a_hint_names_what_works(stage):
+    held = run(5, phase="holding", outcome="held", failure="it did not start")
+    ill = {"state": "unhealthy", "since": None, "url": "", "detail": "connection refused"}
+    assert hints(stage) == ""
+    assert 'auto-rollback emergency "recovery"\n' in hints(stage, last_run=held)
+    for changes in [{"last_run": held}, {"health": ill}]:
+        said = hints(stage, target=None, **changes)
+        assert "auto-rollback emergency --to VERSION" in said and 'emergency "' not in said
+    assert 'auto-rollback emergency "REASON"\n' in hints(stage, health=ill)
+    unknown = hints(stage, health=ill, version=None, target=None)
+    assert "emergency" not in unknown  # it would be refused
+    assert "deploy" in unknown and "auto-rollback adopt\n" in unknown
+    nothing_lower = hints(stage, target=None)
+    assert "--to VERSION, or deploy" in nothing_lower and "auto-rollback adopt\n" in nothing_lower
 
 
 def test_status_of_a_newer_or_broken_controller_never_crashes(stage):
@@ -279,6 +316,24 @@ def test_validate_failed_and_not_verified(stage):
     golden("validate-unknown", done.stdout)
     done = stage.cli("validate", "--json")
     assert done.returncode == 8 and json.loads(done.stdout)["verdict"] == "not_verified"
+
+
+def test_validate_without_a_rollback(stage):
+    deployment = run(kind="deployment", validation=None)
+    rollback = run()
+    refused = run(0, kind="deployment", outcome="refused", phase="failed", validation=None)
+    for runs, says in [([], "there has been no rollback yet: nothing to validate"),
+                       ([{**refused, "kind": "rollback"}], "there has been no rollback yet: nothing to validate"),
+                       ([deployment, rollback], "there has been no rollback since the last deployment: nothing to validate"),
+                       ([refused, rollback], None), ([rollback], None)]:
+        stage.controller(validate={**PASSED, "verdict": "failed"}, history={"runs": runs, "deployments": []})
+        done, document = stage.cli("validate"), stage.cli("validate", "--json")
+        assert json.loads(document.stdout)["verdict"] == "failed"
+        assert done.returncode == document.returncode == (66 if says else 3)
+        assert ("ollback" in done.stdout) == (says is None)
+        assert "  Error Rate: 0.05%\n  Latency P99: 45ms\n  Success Rate: 99.8%\n" in done.stdout
+        assert done.stderr == document.stderr == (f"auto-rollback: {says}\n" if says else "")
+        stage.end()
 
 
 def test_small_and_large_shares_keep_their_meaning(stage):
@@ -431,6 +486,44 @@ def test_how_a_run_can_end(stage, name, code, end):
     golden(f"end-{name}", done.stdout + "--- stderr\n" + done.stderr)
 
 
+def test_a_refusal_is_short(stage):
+    reason = "v2.4.0 is incomplete: bin/service is missing"
+    steps = [step(0, "failed", detail=reason), *(step(index, "skipped", detail="refused before anything was touched") for index in range(1, 9))]
+    ended = run(0, phase="failed", outcome="refused", failure=reason, serving="v3.0.0", steps=steps)
+    stage.controller(events=[{"type": "run", "event": ended}], rollback=run(0), deploy=run(0))
+    done = stage.cli("emergency", "why")
+    assert done.returncode == 4
+    assert done.stderr == "rollback 17: v3.0.0 -> v2.4.0 (manual, by root (uid 0))\nstep 0/8 prove the target: failed after 0.001 s of 10 s\n"
+    assert done.stdout.count(reason) == 1 and "--to" in done.stdout
+    seen, _ = stage.on_terminal("emergency", "why", NO_COLOR="1")
+    assert last_screen(seen).count(reason) == 1 and "Drain traffic" not in last_screen(seen)
+    stage.end()
+    stage.controller(events=[{"type": "run", "event": {**ended, "kind": "deployment"}}], deploy=run(0, kind="deployment"))
+    done = stage.cli("deploy", "v2.4.0")
+    assert done.returncode == 4 and "--to" not in done.stdout and "deploy it again" in done.stdout
+
+
+def test_why_nothing_was_counted(stage):
+    ended = run(requests_failed=None)
+    for source, says in [("none", "nothing measures them"), ("edge", "measuring was interrupted")]:
+        text = stage.config.read_text().partition("metrics:")[0]
+        stage.config.write_text(text + f"metrics: {{source: {source}, edge: {{backend: app}}}}\n")
+        stage.controller(events=[{"type": "run", "event": ended}], rollback=run(0), validate=PASSED)
+        assert f"Whether requests failed meanwhile is not known: {says}" in stage.cli("emergency", "why").stdout
+        stage.end()
+
+
+def test_an_emergency_is_never_refused_over_its_words(stage):
+    stage.controller(events=ALL_EVENTS, rollback=run(0), validate=PASSED)
+    for typed, kept in [("two\nlines\x1b", "two lines "), (b"caf\xc3\xa9 \xff", "café ?"), ("x" * 600, "x" * 500), ("x" * 499 + "é", "x" * 499), ("", "no reason given"),
+                        ("\n", "no reason given")]:
+        (stage.directory / "asked").unlink(missing_ok=True)
+        done = stage.cli("emergency", typed)
+        assert done.returncode == 0
+        assert "reason" in done.stderr.splitlines()[0] and kept in done.stderr
+        assert json.loads(stage.asked()[0].partition(" ")[2])["reason"] == kept
+
+
 def test_the_validation_is_awaited(stage):
     events = [*ALL_EVENTS[:-1], {"type": "run", "event": run(validation="pending")}, {"type": "sample", "event": {}}, {"type": "run", "event": run(validation="failed")}]
     stage.controller(events=events, rollback=run(0), validate={**PASSED, "verdict": "failed"})
@@ -456,7 +549,8 @@ def test_problems_give_their_exit_code(stage):
                      plan=PLAN)
     done = stage.cli("emergency", "why")
     assert (done.returncode, done.stdout) == (75, "")
-    assert done.stderr == "auto-rollback: Another run is under way: held by process 42 since 16:43: rollback 16\n"
+    assert done.stderr == ("auto-rollback: Another run is under way: held by process 42 since 16:43: rollback 16\n"
+                           "To follow it:  auto-rollback status\nTo undo it, while that is possible:  auto-rollback cancel\n")
     done = stage.cli("manual", "-y", "why", "--json")
     assert done.returncode == 75
     assert json.loads(done.stdout)["holder"] == {"pid": 42}

@@ -283,8 +283,9 @@ static void test_files(UNUSED void **state) {
         snprintf(path, sizeof path, "%s/rollback.yaml", directory);
         Config *config = NULL;
         Error error = {0};
-        assert_true(config_load(path, &config, &error) < 0);
+        assert_int_equal(config_load(path, &config, &error), -ENOENT);
         assert_non_null(strstr(error.message, path));
+        assert_non_null(strstr(error.message, "auto-rollback check-config --reference")); /* the next step */
 
         write_text(path, HEALTH, 0644);
         assert_int_equal(config_load(path, &config, &error), 0);
@@ -337,6 +338,16 @@ static void test_units(UNUSED void **state) {
         assert_int_equal(config_saved_path(plain, "x/../y", path, sizeof path, &error), -EINVAL);
 }
 
+static void test_byte_order_mark(UNUSED void **state) {
+        AUTO_CONFIG Config *config = load("\xEF\xBB\xBF" HEALTH);
+        assert_string_equal(config->health_url, "http://127.0.0.1:9000/health");
+        Config *none = NULL;
+        Error error = {0};
+        static const char text[] = "\xEF\xBB\xBFhealth:\n  uri: x\n"; /* places are counted without it */
+        assert_true(config_load_text("file", text, strlen(text), &none, &error) < 0);
+        assert_non_null(strstr(error.message, "file:2:3: "));
+}
+
 /* ---- the printed reference is a configuration that says the defaults ---- */
 
 static void test_reference_loads(UNUSED void **state) {
@@ -349,6 +360,7 @@ static void test_reference_loads(UNUSED void **state) {
                 text,
                 "thresholds:\n  # Maximum acceptable error rate: a percentage such as 1.0%, from 0.0% to 100.0%\n  error_rate: 1.0%\n"));
         assert_non_null(strstr(text, "one of: none, haproxy, hook"));
+        assert_non_null(strstr(strndupa(text, strcspn(text, "\n")), "must be written: health.url")); /* said at once */
         char *url = strstr(text, "  # url:");
         assert_non_null(url);
         AUTO_FREE char *whole = NULL;
@@ -369,6 +381,7 @@ int main(void) {
                 cmocka_unit_test(test_bad_files),
                 cmocka_unit_test(test_size_and_count_are_bounded),
                 cmocka_unit_test(test_files),
+                cmocka_unit_test(test_byte_order_mark),
                 cmocka_unit_test(test_units),
                 cmocka_unit_test(test_reference_loads),
         };
