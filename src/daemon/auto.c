@@ -28,6 +28,7 @@ typedef struct Daemon {
         Controller *controller;
         ApiServer *server;
         sd_event_source *recover_timer, *files_timer;
+        bool opened; /* the configuration in force has worked */
         bool stopping, adopted;
 } Daemon;
 
@@ -94,6 +95,12 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
         if (config_load(daemon->config_path, &next, &error) < 0) {
                 log_error("the configuration was not reloaded, the old one stays in force: %s", error_text(&error));
                 sd_notify(0, "STATUS=the new configuration is bad, the old one is in force");
+                return 0;
+        }
+        if (strcmp(next->state, daemon->config->state) != 0 || strcmp(next->log, daemon->config->log) != 0) {
+                log_error("paths.state and paths.log can't change under a running controller: restart it; the old "
+                          "configuration stays in force");
+                config_free(next);
                 return 0;
         }
         config_free(daemon->next);
@@ -231,6 +238,7 @@ static void close_controller(Daemon *daemon) {
 /* From opening to the loop's end. 0: stopped or to be opened again with the next configuration. */
 static int serve(Daemon *daemon, Error *error) {
         int r = open_controller(daemon, error);
+        daemon->opened = r >= 0;
         if (r >= 0) {
                 log_info("watching %s (controller %s, pid %d)",
                          daemon->controller->version[0] ? daemon->controller->version : "no release yet",
@@ -252,7 +260,7 @@ static int reload(Daemon *daemon, Error *error) {
         daemon->adopted = false;
         log_info("the new configuration is in force");
         int r = serve(daemon, error);
-        if (r >= 0) {
+        if (daemon->opened) { /* it worked, however it ended */
                 config_free(old_loaded);
                 return r;
         }
