@@ -35,30 +35,45 @@ static bool changed_nothing(const json_t *run) {
                (pick_is(run, "kind", "deployment") && pick_is(run, "outcome", "put_back"));
 }
 
+#define NO_ROLLBACK_YET "there has been no rollback yet"
+
 /* Why there is nothing to validate; NULL: there is, or it can't be told. */
-static const char *no_rollback(const json_t *history) {
-        const json_t *runs = pick(history, "runs"), *run;
-        size_t index;
-        if (!json_is_array(runs))
-                return NULL;
-        json_array_foreach((json_t *)runs, index, run) {
-                if (changed_nothing(run))
-                        continue;
-                return pick_is(run, "kind", "deployment") ? "there has been no rollback since the last deployment"
-                                                          : NULL;
-        }
-        return json_array_size(runs) < HISTORY_LOOKED_AT ? "there has been no rollback yet" : NULL;
+static const char *no_rollback_in(const json_t *run) {
+        return pick_is(run, "kind", "deployment") ? "there has been no rollback since the last deployment" : NULL;
 }
 
-static const char *why_nothing_to_validate(Command *command) {
+static const char *no_rollback_in_history(Command *command) {
         char query[32];
-        json_t *arguments = json_pack("{s:i}", "limit", HISTORY_LOOKED_AT), *history = NULL;
+        json_t *arguments = json_pack("{s:i}", "limit", HISTORY_LOOKED_AT), *history = NULL, *run;
         snprintf(query, sizeof query, "?limit=%d", HISTORY_LOOKED_AT);
         const Question question = {
                 .path = "/api/v3/history", .query = query, .breakglass = "history", .arguments = arguments};
-        const char *why = command_peek(command, &question, &history) ? no_rollback(history) : NULL;
+        bool told = command_peek(command, &question, &history);
+        json_t *runs = json_object_get(history, "runs");
+        const char *why = told && json_array_size(runs) < HISTORY_LOOKED_AT ? NO_ROLLBACK_YET : NULL;
+        size_t index;
+        json_array_foreach(runs, index, run)
+                if (!changed_nothing(run)) {
+                        why = no_rollback_in(run);
+                        break;
+                }
         json_decref(history);
         json_decref(arguments);
+        return why;
+}
+
+/* The newest run mostly tells, so that the history needn't be read. */
+static const char *why_nothing_to_validate(Command *command) {
+        const Question question = {.path = "/api/v3/status", .query = "", .breakglass = "status"};
+        json_t *status = NULL;
+        const char *why = NULL;
+        if (command_peek(command, &question, &status) && !pick(status, "run")) {
+                const json_t *last = pick(status, "last_run");
+                why = !last                   ? NO_ROLLBACK_YET
+                      : changed_nothing(last) ? no_rollback_in_history(command)
+                                              : no_rollback_in(last);
+        }
+        json_decref(status);
         return why;
 }
 

@@ -32,8 +32,7 @@ static void print_driver(FILE *file, const char *name, const SettingSpec *specs)
 }
 
 void config_print_reference(FILE *file) {
-        fprintf(file,
-                "# Every key with its default. Only what is marked (required) must be written: health.url. With it this file is a configuration.\n\n");
+        fprintf(file, "# Every key with its default. Once health.url is set, this is a configuration.\n\n");
         for (const BlockSpec *block = config_blocks; block->name; block++) {
                 fprintf(file, "%s# %s\n%s:\n", block == config_blocks ? "" : "\n", block->help, block->name);
                 for (const SettingSpec *spec = block->specs; spec->key; spec++) {

@@ -325,8 +325,8 @@ def test_validate_without_a_rollback(stage):
     for runs, says in [([], "there has been no rollback yet: nothing to validate"),
                        ([{**refused, "kind": "rollback"}], "there has been no rollback yet: nothing to validate"),
                        ([deployment, rollback], "there has been no rollback since the last deployment: nothing to validate"),
-                       ([refused, rollback], None), ([rollback], None)]:
-        stage.controller(validate={**PASSED, "verdict": "failed"}, history={"runs": runs, "deployments": []})
+                       ([refused, rollback], None), ([refused, deployment], "there has been no rollback since the last deployment: nothing to validate"), ([rollback], None)]:
+        stage.controller(validate={**PASSED, "verdict": "failed"}, history={"runs": runs, "deployments": []}, status=status(last_run=runs[0] if runs else None))
         done, document = stage.cli("validate"), stage.cli("validate", "--json")
         assert json.loads(document.stdout)["verdict"] == "failed"
         assert done.returncode == document.returncode == (66 if says else 3)

@@ -360,7 +360,7 @@ static void test_reference_loads(UNUSED void **state) {
                 text,
                 "thresholds:\n  # Maximum acceptable error rate: a percentage such as 1.0%, from 0.0% to 100.0%\n  error_rate: 1.0%\n"));
         assert_non_null(strstr(text, "one of: none, haproxy, hook"));
-        assert_non_null(strstr(strndupa(text, strcspn(text, "\n")), "must be written: health.url")); /* said at once */
+        assert_non_null(strstr(strndupa(text, strcspn(text, "\n")), "Once health.url is set")); /* said at once */
         char *url = strstr(text, "  # url:");
         assert_non_null(url);
         AUTO_FREE char *whole = NULL;
