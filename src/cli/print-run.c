@@ -60,7 +60,9 @@ static void say_what_happened(const Terminal *out, const json_t *run) {
         const char *because = failure[0] ? ": " : "";
         char took[QUANTITY_MAX];
         quantity_seconds(pick(run, "duration_ms"), took, sizeof took);
-        if (strcmp(outcome, "succeeded") == 0 && rollback)
+        if (strcmp(outcome, "succeeded") == 0 && rollback && from[0] == '\0')
+                terminal_say(out, TONE_GOOD, "Started %s again in %s.", to, took);
+        else if (strcmp(outcome, "succeeded") == 0 && rollback)
                 terminal_say(out, TONE_GOOD, "Rolled back from %s to %s in %s.", from, to, took);
         else if (strcmp(outcome, "succeeded") == 0)
                 terminal_say(out, TONE_GOOD, "Deployed %s in %s.", to, took);

@@ -21,7 +21,8 @@ def let_it_die(site):
 def test_an_emergency_starts_it_again(site, words):
     only_one(site)
     let_it_die(site)
-    site.cli(*words, check=NOT_VERIFIED, timeout=60)  # without traffic nothing can be measured
+    done = site.cli(*words, check=NOT_VERIFIED, timeout=60)  # without traffic nothing can be measured
+    assert "Started v2.4.0 again" in done.stdout + done.stderr
     run = site.runs()[0]
     assert (run["outcome"], run["from"], run["to"], run["serving"]) == ("succeeded", "", "v2.4.0", "v2.4.0")
     assert site.active("v2.4.0") and site.current() == "v2.4.0"
