@@ -289,7 +289,7 @@ def test_a_gate_that_lets_requests_through_is_found_out(balancer):
     traffic = balancer.traffic()
     assert traffic.ask("drain 1000 5000")["status"] == "done"
     assert balancer.get() == 200
-    assert "let 1 requests through" in traffic.ask("restore 1000")["detail"]
+    assert "1 requests got to backend app past the closed gate" in traffic.ask("restore 1000")["detail"]
 
 
 # ---- errors ----

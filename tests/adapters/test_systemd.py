@@ -306,7 +306,8 @@ def test_the_controllers_sandbox_leaves_it_able_to_act(packaged_host):
     host.run(["mkdir", "-p", "/opt/novacron", "/etc/novacron"])
     unit = (PROJECT / "packaging/novacron-auto-rollback.service.in").read_text().replace("@bindir@", "/usr/bin")
     host.write_unit("novacron-auto-rollback.service", unit, reload=False)
-    override = f"[Service]\nType=oneshot\nRestart=no\nWatchdogSec=0\nEnvironment=ASAN_OPTIONS=detect_leaks=0\nExecStart=\nExecStart={TOOL} systemd /var/lib/novacron start novacron-dwcp-v2\n"
+    host.run(["install", TOOL, "/usr/local/bin/units-tool"])  # the build may lie under /home, which the unit can't see
+    override = f"[Service]\nType=oneshot\nRestart=no\nWatchdogSec=0\nEnvironment=ASAN_OPTIONS=detect_leaks=0\nExecStart=\nExecStart=/usr/local/bin/units-tool systemd /var/lib/novacron start novacron-dwcp-v2\n"
     host.write_file("/etc/systemd/system/novacron-auto-rollback.service.d/try.conf", override)
     host.systemctl("daemon-reload")
     host.systemctl("start", "novacron-auto-rollback.service")
