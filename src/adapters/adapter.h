@@ -84,12 +84,29 @@ typedef struct MetricsDriver {
         void (*pulse)(void *self, MetricsPulse *ret_pulse);
 } MetricsDriver;
 
+/* ---- consensus: the cluster the service keeps its state in ---- */
+
+typedef struct ConsensusDriver {
+        const char *name;
+        const SettingSpec *settings;
+        int (*open)(const DriverContext *context, const Settings *settings, void **ret_self, Error *error);
+        void (*close)(void *self);
+        /* Result: OpResult.consensus. A member that doesn't answer is one that isn't reachable, never an Op that fails; it fails
+         * only when not even the list of members is known. */
+        int (*query)(void *self, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
+        /* Moves the leadership from the member `from` to `to` (ids). */
+        int (*move_leader)(void *self, uint64_t from, uint64_t to, int64_t budget_us, OpCallback callback,
+                           void *userdata, Op **ret_op, Error *error);
+} ConsensusDriver;
+
 /* ---- the registry ---- */
 
 extern const UnitsDriver *const units_drivers[]; /* NULL-terminated, as the others */
 extern const TrafficDriver *const traffic_drivers[];
 extern const MetricsDriver *const metrics_drivers[];
+extern const ConsensusDriver *const consensus_drivers[];
 
 const UnitsDriver *units_driver_find(const char *name); /* NULL: no such driver */
 const TrafficDriver *traffic_driver_find(const char *name);
 const MetricsDriver *metrics_driver_find(const char *name);
+const ConsensusDriver *consensus_driver_find(const char *name);

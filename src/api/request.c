@@ -1,4 +1,5 @@
 /* One request: its body is gathered, its route found, its arguments checked, its operation asked, its answer sent. */
+#include "api/access.h"
 #include "api/problem.h"
 #include "api/routes.h"
 #include "api/server.h"
@@ -147,8 +148,8 @@ static int read_body(struct MHD_Connection *connection, const Request *request, 
         return 0;
 }
 
-static int read_arguments(struct MHD_Connection *connection, const Request *request, const Route *route, int64_t id,
-                          json_t **ret_arguments, Problem *problem) {
+static int read_arguments(struct MHD_Connection *connection, const Request *request, const Route *route,
+                          const RouteMatch *match, json_t **ret_arguments, Problem *problem) {
         Query query = {.arguments = json_object(), .problem = problem};
         if (!query.arguments)
                 return no_memory(problem);
@@ -162,7 +163,11 @@ static int read_arguments(struct MHD_Connection *connection, const Request *requ
                 r = read_body(connection, request, &query.arguments, problem);
         if (r == 0)
                 r = route_check(route, query.arguments, problem);
-        if (r == 0 && id > 0 && json_object_set_new(query.arguments, "id", json_integer(id)) < 0)
+        if (r == 0 && match->id > 0 && json_object_set_new(query.arguments, "id", json_integer(match->id)) < 0)
+                r = no_memory(problem);
+        if (r == 0 && match->name[0] && json_object_set_new(query.arguments, "name", json_string(match->name)) < 0)
+                r = no_memory(problem);
+        if (r == 0 && route->part && json_object_set_new(query.arguments, "part", json_string(route->part)) < 0)
                 r = no_memory(problem);
         if (r < 0) {
                 json_decref(query.arguments);
@@ -174,19 +179,11 @@ static int read_arguments(struct MHD_Connection *connection, const Request *requ
 
 /* ---- answering ---- */
 
-static int check_right(const Route *route, const Caller *caller, Problem *problem) {
-        if (!route->acts || caller->may_act)
-                return 0;
-        return problem_set(
-                problem, 403, EXIT_PERMISSION, "Not allowed",
-                "you are %s and may only look; root and members of the configured group may act (a new member must log in again): use sudo",
-                caller->name);
-}
-
 static int ask(const ApiServer *server, const Route *route, const json_t *arguments, const Caller *caller,
                json_t **ret_answer, Problem *problem) {
-        ApiOperation *operation;
-        memcpy(&operation, (const char *)server->ops + route->operation, sizeof operation);
+        ApiOperation *operation = NULL;
+        if (route->kind == ROUTE_JSON)
+                memcpy(&operation, (const char *)server->ops + route->operation, sizeof operation);
         if (!operation)
                 return problem_set(problem, 501, EXIT_INTERNAL, "Not implemented", "this server cannot %s %s",
                                    route->method, route->pattern);
@@ -196,23 +193,25 @@ static int ask(const ApiServer *server, const Route *route, const json_t *argume
 static enum MHD_Result answer(ApiServer *server, struct MHD_Connection *connection, Peer *peer, const char *path,
                               const char *method, const Request *request) {
         Problem problem = {0};
-        char allow[64];
-        int64_t id;
+        RouteMatch match;
+        Caller caller = peer->caller;
         json_t *arguments = NULL, *document = NULL;
-        const Route *route = route_find(method, path, &id, allow, sizeof allow, &problem);
-        int r = route ? check_right(route, &peer->caller, &problem) : -1;
+        const Route *route = route_find(method, path, &match, &problem);
+        int r = route ? access_check(server, connection, peer, route, &caller, &problem) : -1;
         if (r == 0)
-                r = read_arguments(connection, request, route, id, &arguments, &problem);
-        if (r == 0 && route->stream) {
+                r = read_arguments(connection, request, route, &match, &arguments, &problem);
+        if (r == 0 && route->kind == ROUTE_STREAM) {
                 json_decref(arguments);
                 return open_stream(server, connection, peer, path);
         }
         if (r == 0)
-                r = ask(server, route, arguments, &peer->caller, &document, &problem);
+                r = ask(server, route, arguments, &caller, &document, &problem);
         json_decref(arguments);
         if (r < 0)
-                return send_problem(server, connection, path, &problem, problem.status == 405 ? "Allow" : NULL, allow);
-        enum MHD_Result result = send_json(server, connection, MHD_HTTP_OK, "application/json", document, NULL, NULL);
+                return send_problem(server, connection, path, &problem, problem.status == 405 ? "Allow" : NULL,
+                                    match.allow);
+        enum MHD_Result result = send_json(server, connection, r > 0 ? (unsigned)r : MHD_HTTP_OK, "application/json",
+                                           document, NULL, NULL);
         json_decref(document);
         return result;
 }

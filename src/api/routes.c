@@ -37,39 +37,92 @@ static const RouteParam deploy_params[] = {
 static const RouteParam pause_params[] = {
         {"why", PARAM_TEXT, false, 1, REASON_TYPED_MAX, NULL, "shown in the status while it lasts"}, {0}};
 
+static const RouteParam drain_params[] = {
+        {"timeout_seconds", PARAM_INTEGER, false, 1, 3600, NULL,
+         "for what is in flight; the configured budget when left out"},
+        {0},
+};
+
 #define OPERATION(name) offsetof(ApiOps, name)
+#define KEEP_MS 100
 
 const Route routes[] = {
-        {"GET", "/api/v3/status", OPERATION(status), false, false, no_params, "status",
+        {"GET", "/api/v3/status", OPERATION(status), ROUTE_JSON, RIGHT_READ, KEEP_MS, NULL, no_params, "status",
          "What runs, what would be done about it, and how ready that is"},
-        {"GET", "/api/v3/version", OPERATION(version), false, false, no_params, "version",
+        {"GET", "/api/v3/version", OPERATION(version), ROUTE_JSON, RIGHT_READ, KEEP_MS, NULL, no_params, "version",
          "The release that is current"},
-        {"GET", "/api/v3/plan", OPERATION(plan), false, false, plan_params, "plan",
+        {"GET", "/api/v3/health", OPERATION(health), ROUTE_JSON, RIGHT_ANYBODY, KEEP_MS, NULL, no_params, "health",
+         "Health of all components, with the arithmetic of the score; 503 when unhealthy"},
+        {"GET", "/api/v3/health/{name}", OPERATION(health), ROUTE_JSON, RIGHT_ANYBODY, KEEP_MS, NULL, no_params,
+         "component", "Health of one component; 503 when unhealthy"},
+        {"GET", "/api/v3/metrics/summary", OPERATION(metrics), ROUTE_JSON, RIGHT_READ, KEEP_MS, "summary", no_params,
+         "metrics_summary", "All metrics in short"},
+        {"GET", "/api/v3/metrics/requests", OPERATION(metrics), ROUTE_JSON, RIGHT_READ, KEEP_MS, "requests", no_params,
+         "metrics_requests", "Requests a second, and how many succeeded"},
+        {"GET", "/api/v3/metrics/latency", OPERATION(metrics), ROUTE_JSON, RIGHT_READ, KEEP_MS, "latency", no_params,
+         "metrics_latency", "Latency as the balancer sees it"},
+        {"GET", "/api/v3/metrics/errors", OPERATION(metrics), ROUTE_JSON, RIGHT_READ, KEEP_MS, "errors", no_params,
+         "metrics_errors", "Errors in the last minute"},
+        {"GET", "/api/v3/metrics/connections", OPERATION(metrics), ROUTE_JSON, RIGHT_READ, KEEP_MS, "connections",
+         no_params, "metrics_connections", "Connections to the service now"},
+        {"GET", "/api/v3/metrics/system", OPERATION(metrics), ROUTE_JSON, RIGHT_READ, KEEP_MS, "system", no_params,
+         "metrics_system", "Load of this machine"},
+        {"GET", "/api/v3/plan", OPERATION(plan), ROUTE_JSON, RIGHT_READ, 0, NULL, plan_params, "plan",
          "The steps a run would take now, and why it would be refused"},
-        {"GET", "/api/v3/rollback", OPERATION(run_show), false, false, no_params, "run", "The newest run"},
-        {"POST", "/api/v3/rollback", OPERATION(rollback), false, true, rollback_params, "run", "Begins a rollback"},
-        {"GET", "/api/v3/rollback/{id}", OPERATION(run_show), false, false, no_params, "run", "One run"},
-        {"POST", "/api/v3/rollback/{id}/cancel", OPERATION(run_cancel), false, true, no_params, "cancel",
-         "Cancels a run: undone before the old version is stopped, finished after it"},
-        {"POST", "/api/v3/deploy", OPERATION(deploy), false, true, deploy_params, "run", "Begins a deployment"},
-        {"GET", "/api/v3/history", OPERATION(history), false, false, limit_params, "history",
-         "Past runs and deployments"},
-        {"GET", "/api/v3/decisions", OPERATION(decisions), false, false, limit_params, "decisions",
-         "What was decided, with the evidence"},
-        {"GET", "/api/v3/decisions/{id}", OPERATION(decisions), false, false, no_params, "decision",
+        {"GET", "/api/v3/rollback", OPERATION(run_show), ROUTE_JSON, RIGHT_READ, 0, NULL, no_params, "run",
+         "The newest run"},
+        {"POST", "/api/v3/rollback", OPERATION(rollback), ROUTE_JSON, RIGHT_ACT, 0, NULL, rollback_params, "run",
+         "Begins a rollback"},
+        {"GET", "/api/v3/rollback/{id}", OPERATION(run_show), ROUTE_JSON, RIGHT_READ, 0, NULL, no_params, "run",
+         "One run"},
+        {"POST", "/api/v3/rollback/{id}/cancel", OPERATION(run_cancel), ROUTE_JSON, RIGHT_ACT, 0, NULL, no_params,
+         "cancel", "Cancels a run: undone before the old version is stopped, finished after it"},
+        {"POST", "/api/v3/deploy", OPERATION(deploy), ROUTE_JSON, RIGHT_ACT, 0, NULL, deploy_params, "run",
+         "Begins a deployment"},
+        {"GET", "/api/v3/history", OPERATION(history), ROUTE_JSON, RIGHT_READ, 0, NULL, limit_params, "history",
+         "Runs and deployments, newest first"},
+        {"GET", "/api/v3/decisions", OPERATION(decisions), ROUTE_JSON, RIGHT_READ, 0, NULL, limit_params, "decisions",
+         "Decisions, newest first"},
+        {"GET", "/api/v3/decisions/{id}", OPERATION(decisions), ROUTE_JSON, RIGHT_READ, 0, NULL, no_params, "decision",
          "One decision with its samples, so that it can be replayed"},
-        {"GET", "/api/v3/validate", OPERATION(validate), false, false, no_params, "validate",
+        {"GET", "/api/v3/validate", OPERATION(validate), ROUTE_JSON, RIGHT_READ, KEEP_MS, NULL, no_params, "validate",
          "Whether the last rollback helped"},
-        {"POST", "/api/v3/deployment/pause", OPERATION(pause), false, true, pause_params, "deployments",
-         "Forbids deployments until they are resumed"},
-        {"POST", "/api/v3/deployment/resume", OPERATION(resume), false, true, no_params, "deployments",
-         "Allows deployments again"},
-        {"GET", "/api/v3/deployment/status", OPERATION(deployment_status), false, false, no_params, "deployments",
-         "Whether deployments are paused, by whom and why"},
-        {"POST", "/api/v3/adopt", OPERATION(adopt), false, true, no_params, "releases",
+        {"GET", "/api/v3/audit", OPERATION(audit), ROUTE_JSON, RIGHT_READ, 0, NULL, limit_params, "audit",
+         "Who asked for what, newest first"},
+        {"POST", "/api/v3/deployment/pause", OPERATION(pause), ROUTE_JSON, RIGHT_ACT, 0, NULL, pause_params,
+         "deployments", "Forbids deployments until they are resumed"},
+        {"POST", "/api/v3/deployment/resume", OPERATION(resume), ROUTE_JSON, RIGHT_ACT, 0, NULL, no_params,
+         "deployments", "Allows deployments again"},
+        {"GET", "/api/v3/deployment/status", OPERATION(deployment_status), ROUTE_JSON, RIGHT_READ, KEEP_MS, NULL,
+         no_params, "deployments", "Whether deployments are paused, by whom and why"},
+        {"POST", "/api/v3/traffic/drain", OPERATION(traffic_drain), ROUTE_SLOW, RIGHT_ACT, 0, NULL, drain_params,
+         "traffic", "Lets no new request reach the service; answers when none is in flight, or the time is over"},
+        {"POST", "/api/v3/traffic/restore", OPERATION(traffic_restore), ROUTE_SLOW, RIGHT_ACT, 0, NULL, no_params,
+         "traffic", "Gives the service its requests again"},
+        {"GET", "/api/v3/traffic/status", OPERATION(traffic_status), ROUTE_JSON, RIGHT_READ, KEEP_MS, NULL, no_params,
+         "traffic", "Whether traffic flows, and what is in flight"},
+        {"GET", "/api/v3/consensus/status", OPERATION(consensus_status), ROUTE_JSON, RIGHT_READ, KEEP_MS, NULL,
+         no_params, "consensus", "Leader, quorum, lag and Byzantine members of the consensus cluster"},
+        {"POST", "/api/v3/consensus/force-election", OPERATION(force_election), ROUTE_SLOW, RIGHT_ACT, 0, NULL,
+         no_params, "election", "Moves the leadership to another member, when that is safe"},
+        {"GET", "/api/v3/cluster/status", OPERATION(cluster_status), ROUTE_JSON, RIGHT_READ, KEEP_MS, NULL, no_params,
+         "cluster", "The nodes and their state"},
+        {"GET", "/api/v3/database/replication", OPERATION(database_replication), ROUTE_JSON, RIGHT_READ, KEEP_MS, NULL,
+         no_params, "replication", "How far the replicas are behind"},
+        {"POST", "/api/v3/admin/consistency-check", OPERATION(consistency_check), ROUTE_SLOW, RIGHT_ACT, 0, NULL,
+         no_params, "consistency", "Checks the data"},
+        {"POST", "/api/v3/cache/clear", OPERATION(cache_clear), ROUTE_SLOW, RIGHT_ACT, 0, NULL, no_params,
+         "cache_clear", "Runs the configured commands that clear caches, and reports each"},
+        {"POST", "/api/v3/adopt", OPERATION(adopt), ROUTE_JSON, RIGHT_ACT, 0, NULL, no_params, "adopt",
          "Takes in the releases found on this machine"},
-        {"GET", "/api/v3/events", 0, true, false, no_params, "events",
+        {"GET", "/api/v3/events", 0, ROUTE_STREAM, RIGHT_READ, 0, NULL, no_params, "events",
          "What happens, as server-sent events; continues after Last-Event-ID"},
+        {"POST", "/api/v3/session", 0, ROUTE_SESSION, RIGHT_READ, 0, NULL, no_params, "session",
+         "Begins a session for a browser: the cookie that acting from the dashboard needs"},
+        {"DELETE", "/api/v3/session", 0, ROUTE_SESSION, RIGHT_READ, 0, NULL, no_params, "session", "Ends it"},
+        {"GET", "/metrics", OPERATION(exposition), ROUTE_TEXT, RIGHT_READ, KEEP_MS, NULL, no_params, "exposition",
+         "Metrics of the controller itself, OpenMetrics"},
+        {"GET", "/openapi.json", 0, ROUTE_OPENAPI, RIGHT_ANYBODY, 0, NULL, no_params, "openapi", "This description"},
         {0},
 };
 
@@ -84,19 +137,34 @@ static bool take_id(const char **path, int64_t *ret_id) {
         return true;
 }
 
-static bool pattern_matches(const char *pattern, const char *path, int64_t *ret_id) {
-        int64_t id = 0;
+static bool take_name(const char **path, char *ret_name, size_t size) {
+        size_t length = strspn(*path, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+        if (length == 0 || length >= size)
+                return false;
+        memcpy(ret_name, *path, length);
+        ret_name[length] = '\0';
+        *path += length;
+        return true;
+}
+
+static bool pattern_matches(const char *pattern, const char *path, RouteMatch *ret_match) {
+        RouteMatch match = {0};
         while (*pattern) {
                 if (strncmp(pattern, "{id}", 4) == 0) {
-                        if (!take_id(&path, &id))
+                        if (!take_id(&path, &match.id))
                                 return false;
                         pattern += 4;
+                } else if (strncmp(pattern, "{name}", 6) == 0) {
+                        if (!take_name(&path, match.name, sizeof match.name))
+                                return false;
+                        pattern += 6;
                 } else if (*pattern++ != *path++)
                         return false;
         }
         if (*path != '\0')
                 return false;
-        *ret_id = id;
+        memcpy(match.allow, ret_match->allow, sizeof match.allow);
+        *ret_match = match;
         return true;
 }
 
@@ -106,19 +174,19 @@ static void allow_method(char *allow, size_t size, const char *method) {
                  strcmp(method, "GET") == 0 ? ", HEAD" : "");
 }
 
-const Route *route_find(const char *method, const char *path, int64_t *ret_id, char *ret_allow, size_t allow_size,
-                        Problem *problem) {
+const Route *route_find(const char *method, const char *path, RouteMatch *ret_match, Problem *problem) {
         const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
-        ret_allow[0] = '\0';
+        *ret_match = (RouteMatch){0};
         for (const Route *route = routes; route->method; route++) {
-                if (!pattern_matches(route->pattern, path, ret_id))
+                if (!pattern_matches(route->pattern, path, ret_match))
                         continue;
                 if (strcmp(route->method, wanted) == 0)
                         return route;
-                allow_method(ret_allow, allow_size, route->method);
+                allow_method(ret_match->allow, sizeof ret_match->allow, route->method);
         }
-        if (ret_allow[0] != '\0')
-                problem_set(problem, 405, EXIT_USAGE_ERROR, "Method not allowed", "%.100s answers %s", path, ret_allow);
+        if (ret_match->allow[0] != '\0')
+                problem_set(problem, 405, EXIT_USAGE_ERROR, "Method not allowed", "%.100s answers %s", path,
+                            ret_match->allow);
         else
                 problem_set(problem, 404, EXIT_USAGE_ERROR, "Not found",
                             "there is nothing at %.200s; begin at /api/v3/status", path);

@@ -2,10 +2,12 @@
 
 #include "api/auth.h"
 #include "api/listen.h"
+#include "api/problem.h"
 #include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -177,11 +179,7 @@ static int on_tick(sd_event_source *source, UNUSED uint64_t usec, void *userdata
 
 /* ---- the socket's file ---- */
 
-bool api_server_in_place(const ApiServer *server) {
-        return listen_in_place(server->path, &server->socket_stat);
-}
-
-int api_server_listen_again(ApiServer *server, Error *error) {
+static int listen_again(ApiServer *server, Error *error) {
         struct stat made;
         AUTO_CLOSE int fd = listen_unix(server->path, SOCKET_MODE, &made, error);
         if (fd < 0)
@@ -198,6 +196,31 @@ int api_server_listen_again(ApiServer *server, Error *error) {
         server->listen_fd = TAKE_FD(fd);
         server->socket_stat = made;
         return 0;
+}
+
+void api_server_look(ApiServer *server, void (*problem)(void *userdata, const char *source, const char *message),
+                     void *userdata) {
+        Error error = {0};
+        int r = 0;
+        if (!listen_in_place(server->path, &server->socket_stat)) {
+                r = listen_again(server, &error);
+                if (r >= 0)
+                        log_warn("the control socket %s was removed or replaced: it is made anew", server->path);
+        }
+        problem(userdata, "socket", r < 0 ? error_text(&error) : NULL);
+}
+
+void api_server_calm(ApiServer *server, bool calm) {
+        (void)server;
+        (void)calm;
+}
+
+void api_reply(ApiReply *reply, int status, json_t *answer, Problem *problem) {
+        (void)reply;
+        (void)status;
+        json_decref(answer);
+        if (problem)
+                problem_clear(problem);
 }
 
 /* ---- beginning and end ---- */
@@ -235,8 +258,10 @@ static int add_sources(ApiServer *server, Error *error) {
         return r < 0 ? error_set(error, r, "cannot watch the control socket: %s", strerror(-r)) : 0;
 }
 
-int api_server_new(sd_event *event, const char *path, gid_t group, const ApiOps *ops, void *self,
-                   ApiServer **ret_server, Error *error) {
+int api_server_new(sd_event *event, const ApiSettings *settings, const ApiOps *ops, void *self, ApiServer **ret_server,
+                   Error *error) {
+        const char *path = settings->socket_path;
+        const struct group *group = settings->group && settings->group[0] ? getgrnam(settings->group) : NULL;
         ApiServer *server = calloc(1, sizeof *server);
         if (!server || !(server->path = strdup(path))) {
                 free(server);
@@ -245,7 +270,8 @@ int api_server_new(sd_event *event, const char *path, gid_t group, const ApiOps 
         server->event = sd_event_ref(event);
         server->ops = ops;
         server->self = self;
-        server->act_group = group;
+        server->settings = *settings;
+        server->act_group = group ? group->gr_gid : (gid_t)-1;
         server->next_heartbeat_mono = clock_mono_us() + STREAM_HEARTBEAT_US;
         int r = server->listen_fd = listen_unix(path, SOCKET_MODE, &server->socket_stat, error);
         if (r >= 0)

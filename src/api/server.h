@@ -30,6 +30,7 @@ struct ApiServer {
         sd_event *event;
         const ApiOps *ops;
         void *self;
+        ApiSettings settings;
         gid_t act_group;
         char *path;
         struct stat socket_stat;

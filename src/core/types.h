@@ -19,6 +19,8 @@
 #define UNIT_NAME_MAX 256
 #define WINDOW_SAMPLES_MAX 128 /* window / interval + 1 may not exceed it */
 
+typedef enum Tristate { KNOWN_NOT, KNOWN_FALSE, KNOWN_TRUE } Tristate;
+
 /* ---- measuring ---- */
 
 /* One measurement of the service over [start, end). Client aborts are not in `requests` (they waited for nobody's fault), unless
@@ -45,7 +47,10 @@ typedef enum Trigger {
         TRIGGER_SUCCESS_RATE = 1 << 2,
         TRIGGER_SERVICE_FAILED = 1 << 3, /* a unit failed or keeps restarting */
         TRIGGER_OUTAGE = 1 << 4,         /* no request succeeds and the health probe agrees */
+        TRIGGER_QUORUM = 1 << 5,         /* the consensus cluster has lost its quorum */
+        TRIGGER_BYZANTINE = 1 << 6,      /* a member's data or leader differs from the majority's */
 } Trigger;
+#define TRIGGERS_CONSENSUS (TRIGGER_QUORUM | TRIGGER_BYZANTINE)
 #define TRIGGERS_SUSTAINED (TRIGGER_ERROR_RATE | TRIGGER_LATENCY_P99 | TRIGGER_SUCCESS_RATE)
 
 /* The rules a decision follows. Defaults are the specification's; a copy is kept with every decision. */
@@ -260,8 +265,32 @@ typedef struct TrafficState {
         bool gated;        /* requests are parked meanwhile, not refused; while flowing: a drain would park them */
         int64_t in_flight; /* requests being served; -1: the balancer can't tell */
         int64_t parked;    /* requests waiting at the gate; -1: not known */
+        int64_t limit;     /* connections it lets through at most; -1: none, or not known */
         char detail[DETAIL_MAX];
 } TrafficState;
+
+/* One member of the consensus cluster, as it answered (or didn't) just now. Facts alone; core/consensus.h judges them. */
+typedef struct ConsensusMember {
+        char name[64];
+        char address[128]; /* where it is asked */
+        uint64_t id;       /* 0: not known */
+        bool reachable;
+        uint64_t term, leader; /* the leader it claims; 0: none */
+        int64_t applied;       /* raft index that it has applied; -1: not known */
+        bool hashed;           /* the three below are known, and of one moment */
+        int64_t revision, compact_revision;
+        uint32_t hash;    /* of its data at that revision */
+        int64_t lag_us;   /* until it had applied what the leader had when it was asked: at most this; -1: not known */
+        char detail[128]; /* why it isn't reachable */
+} ConsensusMember;
+
+#define MEMBERS_MAX 9
+
+typedef struct ConsensusState {
+        int64_t at_mono;
+        unsigned count;
+        ConsensusMember members[MEMBERS_MAX];
+} ConsensusState;
 
 /* Running totals of a metrics source, cheap enough to ask every second. */
 typedef struct MetricsPulse {

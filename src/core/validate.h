@@ -19,8 +19,6 @@ typedef enum ValidationKey {
         VALIDATE_COUNT,
 } ValidationKey;
 
-typedef enum Tristate { KNOWN_NOT, KNOWN_FALSE, KNOWN_TRUE } Tristate;
-
 typedef struct ValidationInput {
         const Rules *rules;           /* latency threshold, min_requests */
         const char *expected_version; /* that the newest run should have left serving; "" or NULL: no run to go by */

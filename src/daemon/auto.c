@@ -8,7 +8,6 @@
 #include "daemon/log-journald.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
@@ -151,42 +150,64 @@ static int try_recover(sd_event_source *source, uint64_t usec, void *userdata) {
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-static gid_t acting_group(const Config *config) {
-        const struct group *group = config->group[0] ? getgrnam(config->group) : NULL;
-        return group ? group->gr_gid : (gid_t)-1;
-}
-
 static int make_socket_directory(const Daemon *daemon, Error *error) {
         char directory[PATH_MAX];
         int r = fs_directory_of(daemon->config->socket, directory, sizeof directory, error);
         return r < 0 ? r : fs_make_directories(directory, 0755, error);
 }
 
+/* A client certificate's common name, as `api.tls_clients` knows it. */
+static bool tls_client(void *self, const char *common_name, bool *ret_may_act) {
+        const Controller *controller = self;
+        const char *name;
+        const char *const *rights;
+        for (unsigned i = 0; settings_map_at(controller->config->api_block, "tls_clients", i, &name, &rights); i++)
+                if (strcmp(name, common_name) == 0) {
+                        *ret_may_act = false;
+                        for (; *rights; rights++)
+                                *ret_may_act |= strcmp(*rights, "act") == 0;
+                        return true;
+                }
+        return false;
+}
+
 static int open_server(Daemon *daemon, Error *error) {
         int r = make_socket_directory(daemon, error);
         if (r < 0)
                 return r;
-        return api_server_new(daemon->event, daemon->config->socket, acting_group(daemon->config),
-                              &controller_operations, daemon->controller, &daemon->server, error);
+        const Config *config = daemon->config;
+        const Settings *api = config->api_block;
+        const ApiSettings settings = {
+                .socket_path = config->socket,
+                .group = config->group,
+                .listen = settings_string(api, "listen"),
+                .health_listen = settings_list(api, "health_listen"),
+                .hosts = settings_list(api, "hosts"),
+                .tokens = settings_string(api, "tokens"),
+                .tls_listen = settings_string(api, "tls_listen"),
+                .tls_certificate = settings_string(api, "tls_certificate"),
+                .tls_key = settings_string(api, "tls_key"),
+                .tls_client_ca = settings_string(api, "tls_client_ca"),
+                .tls_client = tls_client,
+                .readers_group = strcmp(settings_string(api, "readers"), "group") == 0,
+                .connections = (unsigned)settings_int(api, "connections"),
+        };
+        return api_server_new(daemon->event, &settings, &controller_operations, daemon->controller, &daemon->server,
+                              error);
 }
 
-/* Without its file nobody can reach us, and nobody would tell. */
-static void look_at_socket(Daemon *daemon) {
-        Error error = {0};
-        bool in_place = api_server_in_place(daemon->server);
-        int r = in_place ? 0 : make_socket_directory(daemon, &error);
-        if (r >= 0 && !in_place)
-                r = api_server_listen_again(daemon->server, &error);
-        alert_set(daemon->controller, "socket", r < 0 ? error_text(&error) : NULL);
-        if (r >= 0 && !in_place)
-                log_warn("the control socket %s was removed or replaced: it is made anew", daemon->config->socket);
+static void on_api_problem(void *userdata, const char *source, const char *message) {
+        alert_set(userdata, source, message);
 }
 
 /* What is removed under a live program is noticed by looking alone. */
 static int on_files(sd_event_source *source, uint64_t usec, void *userdata) {
         Daemon *daemon = userdata;
         (void)usec;
-        look_at_socket(daemon);
+        Error error = {0};
+        if (make_socket_directory(daemon, &error) < 0)
+                log_warn("%s", error_text(&error));
+        api_server_look(daemon->server, on_api_problem, daemon->controller);
         controller_look_at_journal(daemon->controller);
         int r = sd_event_source_set_time_relative(source, (uint64_t)FILES_EVERY_US);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

@@ -88,6 +88,77 @@ static const SettingSpec health_specs[] = {
         {"successes", SETTING_COUNT, "3", 1, 1000, NULL, "Healthy answers in a row that prove a start"},
         {0},
 };
+static const SettingSpec consensus_specs[] = {
+        {"driver", SETTING_STRING, "none", 0, 0, NULL, "The cluster in which the service keeps its state"},
+        {"interval", SETTING_DURATION, "1s", 100 * MSEC, HOUR, NULL, "Its members are asked this often"},
+        {"timeout", SETTING_DURATION, "1s", 10 * MSEC, 60 * SEC, NULL, "A member that takes longer isn't reachable"},
+        {"lag", SETTING_DURATION, "50ms", MSEC, HOUR, NULL, "A member further behind its leader is degraded"},
+        {0},
+};
+static const SettingSpec network_specs[] = {
+        {"peers", SETTING_LIST, "", 0, 0, NULL, "The other nodes: http://... is asked, ADDRESS:PORT is connected to"},
+        {"loss", SETTING_RATIO, "1.0%", 0, 100 * PERCENT, NULL,
+         "More segments sent again, of all sent in network.window, are degraded"},
+        {"window", SETTING_DURATION, "60s", SEC, HOUR, NULL, "The loss is taken over this"},
+        {0},
+};
+static const SettingSpec system_specs[] = {
+        {"cpu", SETTING_RATIO, "85%", PERCENT, 100 * PERCENT, NULL, "More asks for a manual review"},
+        {"memory", SETTING_RATIO, "90%", PERCENT, 100 * PERCENT, NULL, "More asks for a manual review"},
+        {"disk", SETTING_RATIO, "95%", PERCENT, 100 * PERCENT, NULL, "More asks for a manual review"},
+        {"window", SETTING_DURATION, "60s", SEC, HOUR, NULL, "The processors' load is taken over this"},
+        {0},
+};
+/* Of the components there are and of those that the operator adds; of a new one exactly one of the four checks must be given. */
+static const SettingSpec component_specs[] = {
+        {"weight", SETTING_COUNT, "1", 0, 100, NULL, "How much it counts in the score; 0: shown, not counted"},
+        {"critical", SETTING_BOOL, "false", 0, 0, NULL, "Unhealthy, it makes the whole unhealthy"},
+        {"interval", SETTING_DURATION, "5s", 100 * MSEC, HOUR, NULL, "Checked this often"},
+        {"timeout", SETTING_DURATION, "2s", 10 * MSEC, 60 * SEC, NULL, "A check that takes longer has failed"},
+        {"failures", SETTING_COUNT, "3", 1, 1000, NULL,
+         "Checks that must fail in a row until it is unhealthy; until then it is degraded"},
+        {"http", SETTING_URL, "", 0, 0, NULL, "Check: answers with 2xx"},
+        {"tcp", SETTING_ENDPOINT, "", 0, 0, NULL, "Check: accepts a connection"},
+        {"command", SETTING_LIST, "", 0, 0, NULL, "Check: exits with 0"},
+        {"unit", SETTING_STRING, "", 0, 0, NULL, "Check: this unit is active"},
+        {"restart", SETTING_STRING, "", 0, 0, NULL, "Healing: this unit is restarted"},
+        {"clear", SETTING_LIST, "", 0, 0, NULL, "Healing: this command is run before"},
+        {"heal_after", SETTING_COUNT, "0", 0, 1000, NULL, "Healing begins after so many failed checks; 0: never"},
+        {"heal_backoff", SETTING_DURATION, "60s", SEC, DAY, NULL,
+         "Until the next try; doubled each time, forgotten when it is well"},
+        {"heal_limit", SETTING_COUNT, "3", 1, 1000, NULL, "Tries in 24 hours, at most"},
+        {0},
+};
+static const SettingSpec no_specs[] = {{0}};
+static const SettingSpec cache_specs[] = {
+        {"clear", SETTING_MAP, "", 0, 0, NULL, "Name, command: all are run by POST /api/v3/cache/clear"},
+        {"timeout", SETTING_DURATION, "10s", 10 * MSEC, HOUR, NULL, "A command that takes longer is killed"},
+        {0},
+};
+static const SettingSpec validation_specs[] = {
+        {"health_score", SETTING_COUNT, "95", 0, 100, NULL, "The health score must be above this"},
+        {"baseline_tolerance", SETTING_RATIO, "50%", 0, 1000 * PERCENT, NULL,
+         "P99 latency may be this much above the release's own before the deployment"},
+        {"baseline_floor", SETTING_DURATION, "5ms", 0, HOUR, NULL, "... or this much, when that is more"},
+        {0},
+};
+static const SettingSpec api_specs[] = {
+        {"listen", SETTING_ENDPOINT, "127.0.0.1:8080", 0, 0, NULL,
+         "Loopback address for curl and browsers on this machine; '' for none"},
+        {"readers", SETTING_CHOICE, "everyone", 0, 0, "everyone group",
+         "Who may read on this machine: everyone, or only who may act"},
+        {"health_listen", SETTING_LIST, "", 0, 0, NULL,
+         "Addresses (ADDRESS:PORT) on which anybody may ask GET /api/v3/health, and nothing else"},
+        {"hosts", SETTING_LIST, "", 0, 0, NULL, "Names it may be asked by, besides its addresses and localhost"},
+        {"tokens", SETTING_PATH, "", 0, 0, NULL, "File of the tokens' hashes; 'auto-rollback token' makes one"},
+        {"tls_listen", SETTING_ENDPOINT, "", 0, 0, NULL, "Address for everybody else, with TLS"},
+        {"tls_certificate", SETTING_PATH, "", 0, 0, NULL, "Its certificate with the chain, PEM"},
+        {"tls_key", SETTING_PATH, "", 0, 0, NULL, "Its key, PEM"},
+        {"tls_client_ca", SETTING_PATH, "", 0, 0, NULL, "Authority of client certificates, PEM"},
+        {"tls_clients", SETTING_MAP, "", 0, 0, NULL, "A client certificate's common name: read or act"},
+        {"connections", SETTING_COUNT, "1200", 16, 60000, NULL, "At a time, at most; event streams among them"},
+        {0},
+};
 static const SettingSpec alert_specs[] = {
         {"command", SETTING_LIST, "", 0, 0, NULL, "Run for every alert with the message as its last argument"},
         {0},
@@ -95,16 +166,28 @@ static const SettingSpec alert_specs[] = {
 
 const BlockSpec config_blocks[] = {
         {"thresholds", threshold_specs, FAMILY_NONE, NULL, false,
-         "What makes a sample degraded (specification, Trigger Conditions)"},
-        {"decision", decision_specs, FAMILY_NONE, NULL, false, "When degraded samples cause a rollback"},
+         "What makes a sample degraded (specification, Trigger Conditions)", NULL},
+        {"decision", decision_specs, FAMILY_NONE, NULL, false, "When degraded samples cause a rollback", NULL},
         {"budgets", budget_specs, FAMILY_NONE, NULL, false,
-         "What each step may take: a ceiling, never a schedule (specification, Total Rollback Time)"},
-        {"paths", path_specs, FAMILY_NONE, NULL, false, "Where things are"},
-        {"units", unit_specs, FAMILY_UNITS, "driver", false, "How the service is started and stopped"},
-        {"traffic", traffic_specs, FAMILY_TRAFFIC, "driver", true, "How traffic is drained and restored"},
-        {"metrics", metric_specs, FAMILY_METRICS, "source", true, "How the service is measured"},
-        {"health", health_specs, FAMILY_NONE, NULL, false, "How the service is asked whether it is well"},
-        {"alerts", alert_specs, FAMILY_NONE, NULL, false, "Who is told"},
+         "What each step may take: a ceiling, never a schedule (specification, Total Rollback Time)", NULL},
+        {"paths", path_specs, FAMILY_NONE, NULL, false, "Where things are", NULL},
+        {"units", unit_specs, FAMILY_UNITS, "driver", false, "How the service is started and stopped", NULL},
+        {"traffic", traffic_specs, FAMILY_TRAFFIC, "driver", true, "How traffic is drained and restored", NULL},
+        {"metrics", metric_specs, FAMILY_METRICS, "source", true, "How the service is measured", NULL},
+        {"health", health_specs, FAMILY_NONE, NULL, false, "How the service is asked whether it is well", NULL},
+        {"consensus", consensus_specs, FAMILY_CONSENSUS, "driver", true,
+         "The cluster whose quorum and members are watched", NULL},
+        {"network", network_specs, FAMILY_NONE, NULL, false, "The way to the other nodes", NULL},
+        {"system", system_specs, FAMILY_NONE, NULL, false, "This machine (specification, Rollback Decision Matrix)",
+         NULL},
+        {"components", no_specs, FAMILY_NONE, NULL, false,
+         "Component health: settings of consensus, network, database, storage, api, scheduler, system, and others",
+         component_specs},
+        {"cache", cache_specs, FAMILY_NONE, NULL, false, "How caches are cleared", NULL},
+        {"validation", validation_specs, FAMILY_NONE, NULL, false,
+         "When a rollback has helped (specification, Success Criteria)", NULL},
+        {"api", api_specs, FAMILY_NONE, NULL, false, "Where and by whom the controller may be asked", NULL},
+        {"alerts", alert_specs, FAMILY_NONE, NULL, false, "Who is told", NULL},
         {0},
 };
 
@@ -153,6 +236,19 @@ const ConfigBinding config_bindings[] = {
         NUMBER("health", "timeout", health_timeout_us),
         NUMBER("health", "gap", health_gap_us),
         NUMBER("health", "successes", health_successes),
+        NUMBER("consensus", "interval", consensus_interval_us),
+        NUMBER("consensus", "timeout", consensus_timeout_us),
+        NUMBER("consensus", "lag", consensus_lag_us),
+        NUMBER("network", "loss", network_loss_ppm),
+        NUMBER("network", "window", network_window_us),
+        NUMBER("system", "cpu", system_cpu_ppm),
+        NUMBER("system", "memory", system_memory_ppm),
+        NUMBER("system", "disk", system_disk_ppm),
+        NUMBER("system", "window", system_window_us),
+        NUMBER("cache", "timeout", cache_timeout_us),
+        NUMBER("validation", "health_score", validation_health_score),
+        NUMBER("validation", "baseline_tolerance", baseline_tolerance_ppm),
+        NUMBER("validation", "baseline_floor", baseline_floor_us),
         {0},
 };
 
@@ -184,6 +280,8 @@ bool config_driver_at(DriverFamily family, unsigned index, const char **ret_name
                 DRIVER_AT(traffic_drivers);
         case FAMILY_METRICS:
                 DRIVER_AT(metrics_drivers);
+        case FAMILY_CONSENSUS:
+                DRIVER_AT(consensus_drivers);
         case FAMILY_NONE:
                 break;
         }

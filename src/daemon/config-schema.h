@@ -10,6 +10,7 @@ typedef enum DriverFamily {
         FAMILY_UNITS,
         FAMILY_TRAFFIC,
         FAMILY_METRICS,
+        FAMILY_CONSENSUS,
         FAMILY_COUNT,
         FAMILY_NONE = FAMILY_COUNT
 } DriverFamily;
@@ -22,15 +23,17 @@ typedef struct BlockSpec {
         const char *driver_key; /* the key that chooses the driver */
         bool driver_optional;   /* "none" is allowed */
         const char *help;
+        const SettingSpec
+                *named; /* what else stands in it are blocks that the operator names, each of these; may be NULL */
 } BlockSpec;
 
 extern const BlockSpec config_blocks[]; /* ends with a row whose name is NULL */
-#define CONFIG_BLOCKS_MAX 16
+#define CONFIG_BLOCKS_MAX 20
 
 const BlockSpec *config_block_find(const char *name, size_t *ret_index); /* NULL: no such block */
 
 /* The driver at `index` of a family as the registry lists them; false behind the last one. `ret_driver` is the UnitsDriver,
- * TrafficDriver or MetricsDriver. */
+ * TrafficDriver, MetricsDriver or ConsensusDriver. */
 bool config_driver_at(DriverFamily family, unsigned index, const char **ret_name, const SettingSpec **ret_specs,
                       const void **ret_driver);
 bool config_driver_find(DriverFamily family, const char *name, const SettingSpec **ret_specs, const void **ret_driver);

@@ -59,11 +59,17 @@ static int load_drivers(const ConfigLoad *load, Config *config) {
                         config->traffic_driver = driver;
                 else if (family == FAMILY_METRICS)
                         config->metrics_driver = driver;
+                else if (family == FAMILY_CONSENSUS)
+                        config->consensus_driver = driver;
         }
         config->units_settings = load->document->drivers[FAMILY_UNITS];
         config->traffic_settings = load->document->drivers[FAMILY_TRAFFIC];
         config->metrics_settings = load->document->drivers[FAMILY_METRICS];
+        config->consensus_settings = load->document->drivers[FAMILY_CONSENSUS];
         config->units_block = block_settings(load, "units");
+        config->cache_block = block_settings(load, "cache");
+        config->api_block = block_settings(load, "api");
+        config->network_peers = settings_list(block_settings(load, "network"), "peers");
         config->alert_command = settings_list(block_settings(load, "alerts"), "command");
         return 0;
 }

@@ -9,6 +9,9 @@
 
 #define CONFIG_PATH_DEFAULT "/etc/novacron/rollback.yaml"
 
+#define COMPONENTS_MAX 24
+#define COMPONENT_NAME_MAX 32
+
 typedef struct Config {
         char *file;
         Rules rules;                    /* thresholds: and decision: */
@@ -44,6 +47,33 @@ typedef struct Config {
         char *health_url; /* required: the service's own */
         int64_t health_interval_us, health_timeout_us, health_gap_us;
         int64_t health_successes; /* consecutive ones, health_gap apart, that prove a start */
+
+        /* consensus: driver may be "none" (NULL) */
+        const ConsensusDriver *consensus_driver;
+        Settings *consensus_settings;
+        int64_t consensus_interval_us, consensus_timeout_us, consensus_lag_us;
+
+        /* network: and system: */
+        const char *const *network_peers; /* NULL-terminated */
+        int64_t network_loss_ppm, network_window_us;
+        int64_t system_cpu_ppm, system_memory_ppm, system_disk_ppm, system_window_us;
+
+        /* components: what the operator says of each; in the file's order */
+        unsigned component_count;
+        struct ConfigComponent {
+                char name[COMPONENT_NAME_MAX];
+                Settings *settings; /* rows of component_specs, in config-schema.c */
+        } components[COMPONENTS_MAX];
+        Settings *component_defaults; /* of a component the file says nothing of */
+
+        /* cache: */
+        Settings *cache_block; /* for its map `clear:` (name -> command) */
+        int64_t cache_timeout_us;
+
+        /* validation: */
+        int64_t validation_health_score, baseline_tolerance_ppm, baseline_floor_us;
+
+        Settings *api_block; /* api: as it is; auto.c gives it to the server */
 
         /* alerts: a command run with the message as its last argument; NULL-terminated, empty for none */
         const char *const *alert_command;

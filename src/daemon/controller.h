@@ -4,12 +4,14 @@
  *   beginning.c   may a run begin?                  aftermath.c  what follows from a run's end
  *   current.c     what is live, and who changed it  validating.c did the rollback help?
  *   catalog.c     the releases and their states     readiness.c  could the target start right now?
- *   alerts.c      what a person should know         operations.c, status.c  the API's answers */
+ *   alerts.c      what a person should know         baseline.c   a release's own latency before a deployment
+ *   operations*.c, status.c, exposition.c: the API's answers */
 #pragma once
 
 #include "api/api.h"
 #include "core/policy.h"
 #include "core/validate.h"
+#include "daemon/checkup.h"
 #include "daemon/prober.h"
 #include "daemon/run-log.h"
 #include "daemon/runner.h"
@@ -43,6 +45,7 @@ typedef struct Controller {
         Runner *runner;
         Prober *prober;
         Watcher *watcher;
+        Checkup *checkup; /* NULL: not yet */
         int64_t begun_wall;
         ControllerRole role;
 

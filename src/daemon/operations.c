@@ -439,7 +439,19 @@ static int op_adopt(void *self, const json_t *arguments, const Caller *caller, j
         return answer(json_pack("{s:o}", "releases", list), ret_answer, problem);
 }
 
+static void op_acted(void *self, const Caller *caller, const char *method, const char *path, const json_t *arguments,
+                     int status, const char *outcome) {
+        (void)self;
+        (void)caller;
+        (void)method;
+        (void)path;
+        (void)arguments;
+        (void)status;
+        (void)outcome;
+}
+
 const ApiOps controller_operations = {
+        .acted = op_acted,
         .status = op_status,
         .version = op_version,
         .plan = op_plan,

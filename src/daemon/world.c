@@ -21,9 +21,12 @@ static int open_drivers(World *world, Error *error) {
         int r = config->units_driver->open(&world->context, config->units_settings, &world->units, error);
         if (r < 0)
                 return r;
-        if (!config->traffic_driver)
-                return 0;
-        return config->traffic_driver->open(&world->context, config->traffic_settings, &world->traffic, error);
+        if (config->traffic_driver)
+                r = config->traffic_driver->open(&world->context, config->traffic_settings, &world->traffic, error);
+        if (r >= 0 && config->consensus_driver)
+                r = config->consensus_driver->open(&world->context, config->consensus_settings, &world->consensus,
+                                                   error);
+        return r;
 }
 
 int world_open(sd_event *event, const Config *config,
@@ -74,6 +77,8 @@ World *world_close(World *world) {
         const Config *config = world->config;
         if (world->metrics)
                 config->metrics_driver->close(world->metrics);
+        if (world->consensus)
+                config->consensus_driver->close(world->consensus);
         if (world->traffic)
                 config->traffic_driver->close(world->traffic);
         if (world->units)

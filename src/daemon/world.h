@@ -12,8 +12,9 @@ typedef struct World {
         ReleaseStore *releases;
         DriverContext context;
         void *units;
-        void *traffic; /* NULL: no balancer configured */
-        void *metrics; /* NULL: no metrics configured */
+        void *traffic;   /* NULL: no balancer configured */
+        void *metrics;   /* NULL: no metrics configured */
+        void *consensus; /* NULL: no cluster configured */
 } World;
 
 /* `warn` is told of what happens in an adapter outside a call. */

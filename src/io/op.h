@@ -20,6 +20,7 @@ typedef struct OpResult {
                 UnitsState units;
                 TrafficState traffic;
                 Sample sample;
+                ConsensusState consensus;
                 int64_t number;
         };
 } OpResult;

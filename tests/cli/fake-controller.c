@@ -144,7 +144,7 @@ int main(int argc, char **argv) {
         if (sd_event_new(&event) < 0 || sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL) < 0 ||
             sd_event_add_time_relative(event, &publisher, CLOCK_MONOTONIC, 0, 1000, on_publish, NULL) < 0 ||
             sd_event_source_set_enabled(publisher, SD_EVENT_OFF) < 0 ||
-            api_server_new(event, argv[1], (gid_t)-1, &ops, NULL, &server, &error) < 0) {
+            api_server_new(event, &(ApiSettings){.socket_path = argv[1]}, &ops, NULL, &server, &error) < 0) {
                 fprintf(stderr, "fake-controller: %s\n", error_text(&error));
                 return 1;
         }

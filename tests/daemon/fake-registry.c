@@ -24,15 +24,22 @@ static const SettingSpec edge_settings[] = {
         {0},
 };
 
+static const SettingSpec etcd_settings[] = {
+        {"endpoints", SETTING_LIST, NULL, 0, 0, NULL, "Client URLs"},
+        {0},
+};
+
 static const UnitsDriver systemd = {.name = "systemd", .settings = systemd_settings};
 static const UnitsDriver supervisor = {.name = "supervisor", .settings = supervisor_settings};
 static const TrafficDriver haproxy = {.name = "haproxy", .settings = haproxy_settings};
 static const TrafficDriver hook = {.name = "hook", .settings = NULL};
 static const MetricsDriver edge = {.name = "edge", .settings = edge_settings};
+static const ConsensusDriver etcd = {.name = "etcd", .settings = etcd_settings};
 
 const UnitsDriver *const units_drivers[] = {&systemd, &supervisor, NULL};
 const TrafficDriver *const traffic_drivers[] = {&haproxy, &hook, NULL};
 const MetricsDriver *const metrics_drivers[] = {&edge, NULL};
+const ConsensusDriver *const consensus_drivers[] = {&etcd, NULL};
 
 #define FIND(type, list)                                                                                               \
         for (const type *const *driver = list; *driver; driver++)                                                      \
@@ -48,4 +55,7 @@ const TrafficDriver *traffic_driver_find(const char *name) {
 }
 const MetricsDriver *metrics_driver_find(const char *name) {
         FIND(MetricsDriver, metrics_drivers);
+}
+const ConsensusDriver *consensus_driver_find(const char *name) {
+        FIND(ConsensusDriver, consensus_drivers);
 }

@@ -1,0 +1,24 @@
+/* The shapes of the answers, as data: the reference that api.h points to, and what openapi.json is made from. */
+#pragma once
+
+#include <jansson.h>
+
+typedef struct ShapeMember {
+        const char *name;
+        /* "text", "integer", "number", "boolean", "time" (RFC 3339, UTC, milliseconds), "any"; "=a|b|c" one of these words;
+         * "#run" another shape; "[]" in front: a list of; "{}" in front: an object of, by name; "?" behind: or null */
+        const char *type;
+        const char *help;
+} ShapeMember; /* tables end with a row whose name is NULL */
+
+typedef struct Shape {
+        const char *name;
+        const char *summary;
+        const ShapeMember *members; /* NULL: it is the one thing that `type` says */
+        const char *type;
+} Shape;
+
+extern const Shape shapes[]; /* ends with a row whose name is NULL */
+
+/* OpenAPI 3.1, from the routes and the shapes. A new reference; NULL when memory is gone. */
+json_t *openapi_document(void);
