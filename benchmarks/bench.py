@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 
+import asking
 import detecting
 import idling
 import switching
@@ -128,6 +129,23 @@ def measure_idling(count, length, figures):
         figures.put(f"idle_{key}", [getattr(one, key) for one in idles])
 
 
+def measure_asking(rounds, length, figures):
+    say(f"== GET /api/v3/health and nginx, one core each, {length} s, {rounds} rounds")
+    ratios = asking.health_vs_nginx(rounds, length)
+    for us, them in ratios:
+        say(f"  {us:,.0f} a second, nginx {them:,.0f}: {us / them:.2f}")
+    figures.put("api_health_vs_nginx", [us / them for us, them in ratios])
+    say(f"== {asking.STREAMS:,} event streams while nothing changes")
+    figures.put("api_idle_streams_cpu_percent", [asking.idle_streams(number, rounds, 4 * length) for number in range(min(3, rounds))])
+    say(f"== Rollbacks with and without a flood of requests ({asking.FLOOD} connections)")
+    pairs = []
+    for _ in range(rounds):
+        pairs.append((switching.ours().to_answer, asking.flooded().to_answer))
+        say(f"  {pairs[-1][0] * 1e3:,.1f} ms without, {pairs[-1][1] * 1e3:,.1f} ms with")
+    without, with_it = zip(*pairs)
+    figures.put("rollback_under_flood_ratio", [after / before for before, after in pairs], median(with_it) / median(without))
+
+
 def measure_detecting(count, on_defaults, figures):
     say(f"== A unit that fails: {count} times")
     figures.put("detect_unit_failed_s", [detecting.unit_failed(number, count) for number in range(count)])
@@ -142,12 +160,13 @@ def run(options):
     rounds, quick = options.rounds, options.quick
     figures = Figures()
     began = time.monotonic()
-    say(f"This takes about {round((rounds * 36 + (60 if quick else 340)) / 60)} minutes; it is stopped after {limit_s(options) // 60}. "
+    say(f"This takes about {round((rounds * (60 if quick else 80) + (60 if quick else 340)) / 60)} minutes; it is stopped after {limit_s(options) // 60}. "
         "Everything happens on throw-away hosts.")
     busy = busy_percent()
     if busy > 10:
         say(f"NOTE: other programs use {busy:.0f} % of this machine: short times will be too long.")
     measured = measure_switching(rounds, not quick)
+    measure_asking(rounds, 2 if quick else 5, figures)
     measure_idling(rounds if quick else max(rounds, 5), 20 if quick else idling.SECONDS, figures)
     measure_detecting(rounds if quick else max(rounds, 5), not quick, figures)
     keep_switching(measured, figures)

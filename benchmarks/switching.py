@@ -44,9 +44,14 @@ def under_load(name, slow):
         yield on
 
 
-def ours(slow=False):
+def ours(slow=False, meanwhile=None):
+    """`meanwhile(on)` begins what goes on beside it: a process."""
     with under_load("ours", slow) as on:
+        beside = meanwhile(on) if meanwhile else None
         on.site.roll_back("measuring")
+        if beside:
+            beside.terminate()
+            beside.wait(10)
         time.sleep(AFTERMATH)
         ledger = on.end_load()
         run = on.site.runs()[0]

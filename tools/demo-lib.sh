@@ -124,6 +124,14 @@ metrics:
 
 health:
   url: http://$demo_service/health
+
+# How busy this machine is besides, and its latency from one short window to the next, is not what is shown.
+system:
+  cpu: 100%
+  memory: 100%
+  disk: 100%
+validation:
+  baseline_floor: 50ms
 YAML
 }
 

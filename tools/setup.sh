@@ -92,7 +92,7 @@ setup_install() { # PACKAGE...
     tail -n 15 "$setup_log" >&2
     setup_fail "$EX_UNAVAILABLE" "Installing failed; all of it is in $setup_log."
   }
-  setup_list demo test | while read -r package probe daemon; do
+  setup_list demo test bench | while read -r package probe daemon; do
     case " $* " in *" $package "*) [ -z "$daemon" ] || setup_disable_daemon "${daemon#daemon:}" >>"$setup_log" 2>&1 ;; esac
   done
   setup_allow_daemons

@@ -34,6 +34,7 @@ typedef void (*UnitsChanged)(void *userdata, const UnitsState *state);
 typedef struct UnitsDriver {
         const char *name;            /* `units.driver` */
         const SettingSpec *settings; /* of the block `units.<name>` */
+        bool any_unit;               /* knows every unit of this machine by its name, not only the service's */
         int (*open)(const DriverContext *context, const Settings *settings, void **ret_self, Error *error);
         void (*close)(void *self); /* leaves the service running */
         /* Result: OpResult.units. Says what is; changes nothing. */
@@ -60,11 +61,15 @@ typedef struct TrafficDriver {
         int (*open)(const DriverContext *context, const Settings *settings, void **ret_self, Error *error);
         void (*close)(void *self);
         /* Lets no new request through, and is done when nothing is in flight. With a gate, requests are parked; then what is
-         * still in flight after `park_cut_us` is given up: OpResult.number says how many, 0 for a clean drain. Without one,
-         * OpResult.detail says that requests are refused meanwhile. Keeps the gate's deadline extended until restored. */
+         * still in flight after `park_cut_us` is given up: OpResult.number says how many, 0 for a clean drain. Negative: nothing
+         * is ever cut; when the budget is nearly spent it is done all the same, and the number says how many are still in
+         * flight. Without a gate, OpResult.detail says that requests are refused meanwhile. Keeps the gate's deadline extended
+         * until restored. */
         int (*drain)(void *self, int64_t park_cut_us, int64_t budget_us, OpCallback callback, void *userdata,
                      Op **ret_op, Error *error);
-        int (*restore)(void *self, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
+        /* `everything`: also what somebody else has taken out, at the balancer itself; else only what a drain did. */
+        int (*restore)(void *self, bool everything, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op,
+                       Error *error);
         /* Result: OpResult.traffic. */
         int (*query)(void *self, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
 } TrafficDriver;
@@ -86,15 +91,20 @@ typedef struct MetricsDriver {
 
 /* ---- consensus: the cluster the service keeps its state in ---- */
 
+#define CONSENSUS_QUESTIONS 4
+
 typedef struct ConsensusDriver {
         const char *name;
         const SettingSpec *settings;
         int (*open)(const DriverContext *context, const Settings *settings, void **ret_self, Error *error);
         void (*close)(void *self);
-        /* Result: OpResult.consensus. A member that doesn't answer is one that isn't reachable, never an Op that fails; it fails
-         * only when not even the list of members is known. */
-        int (*query)(void *self, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
-        /* Moves the leadership from the member `from` to `to` (ids). */
+        /* Result: OpResult.consensus. A member that hasn't answered within `member_us` is one that isn't reachable, never an Op
+         * that fails; it fails only when not even the list of members is known. A query asks each member a few times, one
+         * after the other: give it a budget of CONSENSUS_QUESTIONS times member_us and a little more. */
+        int (*query)(void *self, int64_t member_us, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op,
+                     Error *error);
+        /* Moves the leadership from the member `from` to `to` (ids, as a query has found them). Done when `to` says itself that
+         * it leads. */
         int (*move_leader)(void *self, uint64_t from, uint64_t to, int64_t budget_us, OpCallback callback,
                            void *userdata, Op **ret_op, Error *error);
 } ConsensusDriver;

@@ -66,6 +66,7 @@ static bool count_gate(EdgeTally *tally, const EdgeRecord *record, int64_t now_m
                 pulse->parked_longest_us = record->parked_ms * USEC_PER_MSEC;
         if (record->gate == EDGE_GATE_REFUSED) {
                 pulse->requests++;
+                pulse->errors++; /* what the client got is a 503 */
                 count_failure(pulse, now_mono);
         }
         return record->gate == EDGE_GATE_PASSED;
@@ -87,8 +88,10 @@ void edge_tally_request(EdgeTally *tally, const EdgeRecord *record, int64_t now_
                 count_success(&tally->pulse, now_mono);
                 return;
         }
-        if (outcome == EDGE_ERROR)
+        if (outcome == EDGE_ERROR) {
                 tally->errors++;
+                tally->pulse.errors++;
+        }
         count_failure(&tally->pulse, now_mono);
 }
 

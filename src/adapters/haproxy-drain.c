@@ -23,8 +23,8 @@ typedef struct Drain {
         int64_t begun_us, cut_us, give_up_us; /* moments */
         bool reached;                         /* HAProxy has answered at least once */
         unsigned empty_reads;
-        bool cut, cut_refused;
-        int64_t given_up; /* requests in flight when the rest was cut */
+        bool never_cut, cut, cut_refused;
+        int64_t given_up; /* requests in flight when the rest was cut; never_cut: still in flight at the end */
 } Drain;
 
 static void drain_hold(Drain *drain);
@@ -77,7 +77,10 @@ static void drain_done(Drain *drain, const HaproxyView *view) {
         int64_t waited_ms = (haproxy_mono_us(haproxy) - drain->begun_us) / USEC_PER_MSEC;
         haproxy->total_when_empty = haproxy_total(haproxy, &view->backend);
         char in_flight[112];
-        if (drain->given_up > 0)
+        if (drain->never_cut && drain->given_up > 0)
+                snprintf(in_flight, sizeof in_flight, "%" PRId64 " requests are still in flight after %" PRId64 " ms",
+                         drain->given_up, waited_ms);
+        else if (drain->given_up > 0)
                 snprintf(in_flight, sizeof in_flight, "%" PRId64 " requests in flight were %s after %" PRId64 " ms",
                          drain->given_up, drain->cut_refused ? "given up (HAProxy refused to cut them)" : "cut",
                          waited_ms);
@@ -135,7 +138,16 @@ static void drain_cut(Drain *drain, const HaproxyView *view) {
 /* While others are parked, what is in flight has until `park_cut`; with nobody waiting, until the budget is nearly spent. */
 static int64_t cut_moment(const Drain *drain) {
         int64_t last_us = drain->give_up_us - CUT_MARGIN_US;
-        return drain->haproxy->plain || drain->cut_us > last_us ? last_us : drain->cut_us;
+        return drain->haproxy->plain || drain->never_cut || drain->cut_us > last_us ? last_us : drain->cut_us;
+}
+
+static void drain_is_over(Drain *drain, const HaproxyView *view) {
+        if (!drain->never_cut) {
+                drain_cut(drain, view);
+                return;
+        }
+        drain->given_up = haproxy_in_flight(drain->haproxy, &view->backend);
+        drain_done(drain, view);
 }
 
 static void on_polled(void *userdata, const LineAnswer *answer) {
@@ -153,7 +165,7 @@ static void on_polled(void *userdata, const LineAnswer *answer) {
         if (drain->empty_reads >= EMPTY_READS || drain->cut_refused || (drain->cut && now_us >= drain->give_up_us))
                 drain_done(drain, &view);
         else if (drain->empty_reads == 0 && now_us >= cut_moment(drain))
-                drain_cut(drain, &view);
+                drain_is_over(drain, &view);
         else
                 drain_later(drain, POLL_US, drain_poll);
         haproxy_view_done(&view);
@@ -197,6 +209,7 @@ int haproxy_drain(void *self, int64_t park_cut_us, int64_t budget_us, OpCallback
                 return error_set(error, -ENOMEM, "HAProxy: out of memory");
         drain->haproxy = haproxy;
         drain->begun_us = haproxy_mono_us(haproxy);
+        drain->never_cut = park_cut_us < 0;
         drain->cut_us = drain->begun_us + park_cut_us;
         drain->give_up_us =
                 drain->begun_us + budget_us - budget_us / 20; /* before the Op's own time-out, which can't say why */

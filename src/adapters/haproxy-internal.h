@@ -37,7 +37,7 @@ struct Haproxy {
         char backend[HAPROXY_NAME_MAX], park_key[HAPROXY_NAME_MAX + 16]; /* the map's keys */
         const char *const *servers;                                      /* empty: all of the backend */
         int64_t park_max_us, horizon_us;
-        char *view_command;
+        char *view_command, *query_command; /* the latter asks for the limits, too */
 
         bool held;             /* by this process: to be extended until restored */
         bool plain;            /* without the gate: requests are refused, not parked */
@@ -82,4 +82,5 @@ void haproxy_keep_stop(Haproxy *haproxy);
 
 int haproxy_drain(void *self, int64_t park_cut_us, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op,
                   Error *error);
-int haproxy_restore(void *self, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error);
+int haproxy_restore(void *self, bool everything, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op,
+                    Error *error);

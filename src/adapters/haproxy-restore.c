@@ -1,5 +1,5 @@
 /* Letting traffic through again: servers first, then the gate, so that what was parked finds somebody to serve it. Undoes what a
- * drain did and no more: a server that somebody else took out stays out. */
+ * drain did and no more: a server that somebody else took out stays out, unless `everything` is to be given back. */
 #include "adapters/haproxy-internal.h"
 
 #include <errno.h>
@@ -16,6 +16,7 @@ typedef struct Restore {
         LineCall *call;
         sd_event_source *timer;
         int64_t give_up_us;
+        bool everything;
         Error nobody; /* set when all is given back and still no server takes requests */
         char detail[DETAIL_MAX];
 } Restore;
@@ -56,26 +57,32 @@ static void restore_done(Restore *restore) {
                 op_succeed(&restore->op, restore->detail);
 }
 
-/* A server's state when the hold began; `otherwise` when we don't know: another process began it. */
-static HaproxyServerState state_before(const Haproxy *haproxy, const char *name, HaproxyServerState otherwise) {
-        for (unsigned i = 0; i < haproxy->before.count; i++)
+/* A server's state when the hold began, which it is to have again; up, when we don't know: another process began it. */
+static HaproxyServerState state_before(const Restore *restore, const char *name) {
+        const Haproxy *haproxy = restore->haproxy;
+        for (unsigned i = 0; i < haproxy->before.count && !restore->everything; i++)
                 if (strcmp(haproxy->before.servers[i].name, name) == 0)
                         return haproxy->before.servers[i].state;
-        return otherwise;
+        return HAPROXY_UP;
 }
 
 /* Whether a drain of ours takes servers out, or only closes the gate. */
-static bool drains_servers(const Haproxy *haproxy, const HaproxyView *view) {
+static bool drains_servers(const Restore *restore, const HaproxyView *view) {
+        const Haproxy *haproxy = restore->haproxy;
+        if (restore->everything)
+                return true;
         return haproxy->held ? haproxy->plain : view->map == HAPROXY_MAP_UNKNOWN;
 }
 
 /* After a slow start, or an outage of the release that left, HAProxy may still think that the server is down: it mustn't wait for its
  * next health checks. `nobody` takes requests: then also one that was down before is tried; the release on it has just been verified. */
-static int compose_server(const Haproxy *haproxy, const HaproxyServer *server, bool undrain, bool nobody, char *line,
+static int compose_server(const Restore *restore, const HaproxyServer *server, bool undrain, bool nobody, char *line,
                           size_t size) {
-        HaproxyServerState before = state_before(haproxy, server->name, HAPROXY_UP);
-        /* one that was down when it was drained doesn't show that it is drained, too */
-        bool may_be_drained = server->state == HAPROXY_DRAIN || server->state == HAPROXY_DOWN;
+        const Haproxy *haproxy = restore->haproxy;
+        HaproxyServerState before = state_before(restore, server->name);
+        /* one in maintenance may be so for a reason of its own */
+        bool may_be_drained = server->state == HAPROXY_DRAIN || server->state == HAPROXY_DOWN ||
+                              (server->state == HAPROXY_MAINT && restore->everything && nobody);
         bool ready = undrain && may_be_drained && before != HAPROXY_DRAIN;
         bool trusted = before == HAPROXY_UP || (before == HAPROXY_DOWN && nobody);
         bool up = server->checked && trusted && (ready || server->state == HAPROXY_DOWN);
@@ -85,39 +92,41 @@ static int compose_server(const Haproxy *haproxy, const HaproxyServer *server, b
 }
 
 /* Once what was drained is given back. */
-static bool nobody_is_up(const Haproxy *haproxy, const HaproxyView *view, bool undrain) {
+static bool nobody_is_up(const Restore *restore, const HaproxyView *view, bool undrain) {
         for (unsigned i = 0; i < view->backend.count; i++) {
                 const HaproxyServer *server = &view->backend.servers[i];
-                bool comes_back = undrain && server->state == HAPROXY_DRAIN &&
-                                  state_before(haproxy, server->name, HAPROXY_UP) == HAPROXY_UP;
+                bool comes_back =
+                        undrain && server->state == HAPROXY_DRAIN && state_before(restore, server->name) == HAPROXY_UP;
                 if (server->state == HAPROXY_UP || comes_back)
                         return false;
         }
         return true;
 }
 
-static int compose(const Haproxy *haproxy, const HaproxyView *view, char *line, size_t size) {
-        bool undrain = drains_servers(haproxy, view), nobody = nobody_is_up(haproxy, view, undrain);
+static int compose(const Restore *restore, const HaproxyView *view, char *line, size_t size) {
+        const Haproxy *haproxy = restore->haproxy;
+        bool undrain = drains_servers(restore, view), nobody = nobody_is_up(restore, view, undrain);
         int r = 0;
         for (unsigned i = 0; i < view->backend.count && r == 0; i++)
                 if (haproxy_is_ours(haproxy, view->backend.servers[i].name))
-                        r = compose_server(haproxy, &view->backend.servers[i], undrain, nobody, line, size);
+                        r = compose_server(restore, &view->backend.servers[i], undrain, nobody, line, size);
         if (r == 0 && view->map == HAPROXY_MAP_VALUE && view->deadline_ms != 0)
                 r = haproxy_append(line, size, "set map %s %s 0", haproxy->gate_map, haproxy->backend);
         return r;
 }
 
 /* Nothing of ours keeps the traffic away, and still nobody would serve it. */
-static void check_somebody_serves(const Haproxy *haproxy, const HaproxyView *view, Error *ret_nobody) {
-        bool undrain = drains_servers(haproxy, view);
+static void check_somebody_serves(const Restore *restore, const HaproxyView *view, Error *ret_nobody) {
+        const Haproxy *haproxy = restore->haproxy;
+        bool undrain = drains_servers(restore, view);
         const char *out = NULL;
         for (unsigned i = 0; i < view->backend.count; i++) {
                 const HaproxyServer *server = &view->backend.servers[i];
                 if (!haproxy_is_ours(haproxy, server->name))
                         continue;
-                bool stays_out = server->state == HAPROXY_MAINT ||
+                bool stays_out = (server->state == HAPROXY_MAINT && !restore->everything) ||
                                  (server->state == HAPROXY_DRAIN &&
-                                  !(undrain && state_before(haproxy, server->name, HAPROXY_UP) != HAPROXY_DRAIN));
+                                  !(undrain && state_before(restore, server->name) != HAPROXY_DRAIN));
                 if (!stays_out)
                         return;
                 out = server->name;
@@ -132,7 +141,7 @@ static void check_somebody_serves(const Haproxy *haproxy, const HaproxyView *vie
 
 static void describe(Restore *restore, const HaproxyView *view) {
         Haproxy *haproxy = restore->haproxy;
-        bool gate = !drains_servers(haproxy, view);
+        bool gate = !haproxy->plain;
         int64_t leaked = haproxy_total(haproxy, &view->backend) - haproxy->total_when_empty;
         if (gate && haproxy->held && haproxy->total_when_empty >= 0 && leaked > 0)
                 snprintf(
@@ -170,12 +179,12 @@ static void on_seen(void *userdata, const LineAnswer *answer) {
         char line[COMMANDS_MAX] = "";
         restore->call = NULL;
         int r = haproxy_view_read(haproxy, answer, &view, &error);
-        if (r >= 0 && compose(haproxy, &view, line, sizeof line) < 0)
+        if (r >= 0 && compose(restore, &view, line, sizeof line) < 0)
                 r = error_set(&error, -E2BIG, "HAProxy at %s: too many servers in backend \"%s\" to restore at once",
                               haproxy->socket, haproxy->backend);
         if (r >= 0) {
                 describe(restore, &view);
-                check_somebody_serves(haproxy, &view, &restore->nobody);
+                check_somebody_serves(restore, &view, &restore->nobody);
                 if (line[0])
                         r = haproxy_ask(haproxy, line, ask_budget(restore), on_said, restore, &restore->call, &error);
         }
@@ -198,12 +207,14 @@ static int on_timer(UNUSED sd_event_source *source, UNUSED uint64_t usec, void *
         return 0;
 }
 
-int haproxy_restore(void *self, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error) {
+int haproxy_restore(void *self, bool everything, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op,
+                    Error *error) {
         Haproxy *haproxy = self;
         Restore *restore = calloc(1, sizeof *restore);
         if (!restore)
                 return error_set(error, -ENOMEM, "HAProxy: out of memory");
         restore->haproxy = haproxy;
+        restore->everything = everything;
         restore->give_up_us = haproxy_mono_us(haproxy) + budget_us - budget_us / 20;
         haproxy_keep_stop(haproxy); /* even if we never get through: the gate then opens by itself at its deadline */
         int r = op_begin(&restore->op, haproxy->context.event, "HAProxy restore", budget_us, callback, userdata,

@@ -10,11 +10,13 @@ enum {
         COLUMN_SERVER = 1,
         COLUMN_QUEUED = 2,
         COLUMN_CURRENT = 4,
+        COLUMN_LIMIT = 6,
         COLUMN_TOTAL = 7,
         COLUMN_STATUS = 17,
         COLUMN_CHECK = 36
 };
 #define SERVERS_MAX 4096
+#define ADMIN_DRAINED 0x18U /* a bit each: by an administrator, and as its tracked server is */
 
 void haproxy_backend_free(HaproxyBackend *backend) {
         free(backend->servers);
@@ -49,7 +51,7 @@ static const char *column(const char *row, unsigned index, size_t *ret_size) {
 static bool column_number(const char *row, unsigned index, int64_t *ret_value) {
         size_t size;
         const char *text = column(row, index, &size);
-        if (!text || size > 18)
+        if (!text || size == 0 || size > 18)
                 return false;
         int64_t value = 0;
         for (size_t i = 0; i < size; i++) {
@@ -93,6 +95,8 @@ static int parse_server(const char *row, HaproxyBackend *backend) {
         const char *check = column(row, COLUMN_CHECK, &size);
         server.checked = check && size > 0;
         server.in_flight += queued;
+        if (!column_number(row, COLUMN_LIMIT, &server.limit) || server.limit == 0)
+                server.limit = -1;
         memcpy(server.name, name, name_size);
         HaproxyServer *servers = realloc(backend->servers, (backend->count + 1) * sizeof *servers);
         if (!servers)
@@ -130,6 +134,24 @@ int haproxy_backend_parse(const char *text, HaproxyBackend *ret_backend, Error *
         }
         *ret_backend = backend;
         return 0;
+}
+
+/* "be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state ..." */
+static void note_drained(HaproxyBackend *backend, const char *row) {
+        char name[HAPROXY_NAME_MAX] = "";
+        unsigned admin = 0;
+        if (sscanf(row, "%*s %*s %*s %127s %*s %*s %u", name, &admin) != 2 || !(admin & ADMIN_DRAINED))
+                return;
+        for (unsigned i = 0; i < backend->count; i++)
+                if (strcmp(backend->servers[i].name, name) == 0 && backend->servers[i].state == HAPROXY_DOWN)
+                        backend->servers[i].state = HAPROXY_DRAIN;
+}
+
+void haproxy_backend_note_drained(HaproxyBackend *backend, const char *text) {
+        static const char header[] = "# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state ";
+        const char *row = strstr(text, header);
+        for (row = row ? strchr(row, '\n') : NULL; row && row[1] && row[1] != '\n'; row = strchr(row + 1, '\n'))
+                note_drained(backend, row + 1);
 }
 
 HaproxyMap haproxy_map_parse(const char *text, const char *key, int64_t *ret_value) {

@@ -22,6 +22,7 @@ typedef struct HaproxyServer {
         bool checked;      /* has a health check */
         int64_t in_flight; /* being served, or assigned to it and waiting for a connection */
         int64_t total;     /* requests given to it since HAProxy started */
+        int64_t limit;     /* its maxconn; -1: none */
 } HaproxyServer;
 
 typedef struct HaproxyBackend {
@@ -34,6 +35,10 @@ void haproxy_backend_free(HaproxyBackend *backend); /* what it holds; empty is f
 
 /* Reads `show stat <backend> 6 -1`. -ENOENT: no such backend; -EBADMSG: this isn't HAProxy talking. */
 int haproxy_backend_parse(const char *text, HaproxyBackend *ret_backend, Error *error);
+
+/* Reads `show servers state <backend>` (somewhere in `text`): a server that is down and drained, too, only shows there that it is.
+ * What can't be read there changes nothing. */
+void haproxy_backend_note_drained(HaproxyBackend *backend, const char *text);
 
 typedef enum HaproxyMap { HAPROXY_MAP_UNKNOWN, HAPROXY_MAP_NO_KEY, HAPROXY_MAP_VALUE } HaproxyMap;
 

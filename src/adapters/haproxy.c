@@ -126,6 +126,7 @@ int haproxy_view_read(const Haproxy *haproxy, const LineAnswer *answer, HaproxyV
                         error->code = r = -ENXIO; /* ENOENT would read as a missing socket, which may come back */
                 return r;
         }
+        haproxy_backend_note_drained(&view.backend, answer->text);
         if (haproxy->gate_map[0]) {
                 const char *map = haproxy_next_answer(answer->text);
                 view.map = haproxy_map_parse(map, haproxy->backend, &view.deadline_ms);
@@ -174,8 +175,27 @@ static void describe_state(const Haproxy *haproxy, const HaproxyView *view, unsi
                 snprintf(text, size, "flowing");
 }
 
+/* The `maxconn` of the servers that take requests; where one has none, HAProxy's own `maxconn`, which all frontends share and which
+ * counts idle connections, too. */
+static int64_t connection_limit(const Haproxy *haproxy, const HaproxyView *view, const char *answer) {
+        int64_t sum = 0, global = 0;
+        bool limited = false;
+        for (unsigned i = 0; i < view->backend.count; i++) {
+                const HaproxyServer *server = &view->backend.servers[i];
+                if (!haproxy_is_ours(haproxy, server->name) || server->state == HAPROXY_MAINT)
+                        continue;
+                limited = server->limit > 0;
+                if (!limited)
+                        break;
+                sum += server->limit;
+        }
+        if (haproxy_info_number(answer, "Maxconn", &global) < 0 || global == 0)
+                return limited ? sum : -1;
+        return limited && sum < global ? sum : global;
+}
+
 /* `gated` while flowing: a drain would park requests. */
-static void read_state(const Haproxy *haproxy, const HaproxyView *view, TrafficState *ret_state) {
+static void read_state(const Haproxy *haproxy, const HaproxyView *view, const char *answer, TrafficState *ret_state) {
         unsigned ours = 0, out = 0, down = 0;
         for (unsigned i = 0; i < view->backend.count; i++) {
                 const HaproxyServer *server = &view->backend.servers[i];
@@ -191,6 +211,8 @@ static void read_state(const Haproxy *haproxy, const HaproxyView *view, TrafficS
                 .gated = closed || (out < ours && haproxy->gate_map[0] && view->map != HAPROXY_MAP_UNKNOWN),
                 .in_flight = haproxy_in_flight(haproxy, &view->backend),
                 .parked = -1, /* HAProxy counts connections at the frontend, not requests at the gate */
+                .limit = connection_limit(haproxy, view, answer),
+                .park_max_us = haproxy->park_max_us,
         };
         describe_state(haproxy, view, out, down, ours, ret_state);
 }
@@ -204,7 +226,7 @@ static void on_query_answer(void *userdata, const LineAnswer *answer) {
         if (r < 0)
                 result.status = answer->error.code == -ETIMEDOUT ? OP_TIMED_OUT : OP_FAILED;
         else
-                read_state(query->haproxy, &view, &result.traffic);
+                read_state(query->haproxy, &view, answer->text, &result.traffic);
         haproxy_view_done(&view);
         op_complete(&query->op, &result);
 }
@@ -221,7 +243,7 @@ static int haproxy_query(void *self, int64_t budget_us, OpCallback callback, voi
         if (r < 0)
                 error_set(error, r, "HAProxy: cannot begin a query: %s", strerror(-r));
         else /* a little less than the Op's budget: the socket's own message says more */
-                r = haproxy_ask(haproxy, haproxy->view_command, budget_us - budget_us / 20, on_query_answer, query,
+                r = haproxy_ask(haproxy, haproxy->query_command, budget_us - budget_us / 20, on_query_answer, query,
                                 &query->call, error);
         if (r < 0) {
                 op_cancel(&query->op);
@@ -261,6 +283,7 @@ static void haproxy_close(void *self) {
                 haproxy); /* a gate that is closed opens at its deadline: whoever takes over closes it again if it must */
         haproxy_backend_free(&haproxy->before);
         free(haproxy->view_command);
+        free(haproxy->query_command);
         free(haproxy);
 }
 
@@ -282,11 +305,16 @@ static int haproxy_open(const DriverContext *context, const Settings *settings, 
         };
         snprintf(haproxy->backend, sizeof haproxy->backend, "%s", settings_string(settings, "backend"));
         snprintf(haproxy->park_key, sizeof haproxy->park_key, "%s:park_max", haproxy->backend);
-        int length = haproxy->gate_map[0] ? asprintf(&haproxy->view_command, "show stat %s 6 -1;show map %s",
-                                                     haproxy->backend, haproxy->gate_map)
-                                          : asprintf(&haproxy->view_command, "show stat %s 6 -1", haproxy->backend);
-        if (length < 0) {
+        int length = haproxy->gate_map[0]
+                             ? asprintf(&haproxy->view_command, "show stat %s 6 -1;show map %s;show servers state %s",
+                                        haproxy->backend, haproxy->gate_map, haproxy->backend)
+                             : asprintf(&haproxy->view_command, "show stat %s 6 -1;show servers state %s",
+                                        haproxy->backend, haproxy->backend);
+        if (length < 0)
                 haproxy->view_command = NULL;
+        else if (asprintf(&haproxy->query_command, "%s;show info", haproxy->view_command) < 0)
+                haproxy->query_command = NULL;
+        if (!haproxy->query_command) {
                 haproxy_close(haproxy);
                 return error_set(error, -ENOMEM, "HAProxy: out of memory");
         }

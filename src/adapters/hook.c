@@ -116,7 +116,9 @@ static int hook_drain(void *self, int64_t park_cut_us, int64_t budget_us, OpCall
         return run(hook, hook->drain, budget_us, callback, userdata, ret_op, error);
 }
 
-static int hook_restore(void *self, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op, Error *error) {
+static int hook_restore(void *self, bool everything, int64_t budget_us, OpCallback callback, void *userdata,
+                        Op **ret_op, Error *error) {
+        (void)everything; /* what is out is the command's own affair, too */
         Hook *hook = self;
         return run(hook, hook->restore, budget_us, callback, userdata, ret_op, error);
 }
@@ -137,7 +139,7 @@ static void query_destroy(Op *op) {
 }
 
 static bool parse_status(const char *text, TrafficState *ret_state) {
-        *ret_state = (TrafficState){.in_flight = -1, .parked = -1};
+        *ret_state = (TrafficState){.in_flight = -1, .parked = -1, .limit = -1, .park_max_us = -1};
         snprintf(ret_state->detail, sizeof ret_state->detail, "%s", text);
         if (strcmp(text, "flowing") == 0)
                 return true;

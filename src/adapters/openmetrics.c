@@ -105,6 +105,7 @@ static void count_pulse(Scraper *scraper, const OpenMetricsTotals *difference, i
         int64_t successes = difference->requests - difference->errors;
         pulse->requests += difference->requests;
         pulse->failures += difference->errors;
+        pulse->errors += difference->errors;
         if (successes > 0) {
                 pulse->last_success_mono = now_mono;
                 pulse->first_failure_mono = 0;
@@ -119,7 +120,7 @@ static void count_pulse(Scraper *scraper, const OpenMetricsTotals *difference, i
 /* The sample begins where the scrape did that it is compared with: after a failed scrape that is further back. */
 static void fill_sample(Scraper *scraper, const OpenMetricsTotals *difference, Sample *sample) {
         sample->measured = true;
-        sample->start_mono = scraper->before_mono;
+        sample->start_mono = scraper->pulse.from_mono = scraper->before_mono;
         sample->requests = difference->requests;
         sample->errors = difference->errors;
         sample->successes = difference->requests - difference->errors;
@@ -138,6 +139,7 @@ static void take_scrape(Scraper *scraper, const HttpAnswer *answer, Sample *samp
                 snprintf(sample->note, sizeof sample->note, "%s", error_text(&error));
                 return;
         }
+        scraper->pulse.from_mono = scraper->pulse.as_of_mono = sample->end_mono;
         if (!scraper->has_before)
                 snprintf(sample->note, sizeof sample->note, "first scrape: there is nothing to compare it with yet");
         else if (openmetrics_difference(&scraper->before, &totals, &difference, &error) < 0)

@@ -129,6 +129,7 @@ static int systemd_watch(void *self_, const UnitSet *units, UnitsChanged changed
 const UnitsDriver systemd_units_driver = {
         .name = "systemd",
         .settings = systemd_settings,
+        .any_unit = true,
         .open = systemd_open,
         .close = systemd_close,
         .query = systemd_query,

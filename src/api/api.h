@@ -2,44 +2,10 @@
  * of the controller: it is given a table of operations and calls them. Every operation answers at once from what the
  * controller knows; what takes time (a run) is begun, and followed by the event stream.
  *
- * Shapes (all times RFC 3339 UTC with milliseconds; null, never 0, for what isn't known):
- *
- * run      { id, kind "deployment|rollback", mode "automatic|manual|emergency", from, to, reason, initiator, decision|null,
- *            phase "preflight|forward|undo|recovery|settle|succeeded|failed|holding",
- *            outcome "open|succeeded|refused|cancelled|undone|put_back|held",
- *            created, ended|null, duration_ms|null, failure "", serving|null, in_flight_cut, requests_failed|null,
- *            validation "pending|passed|failed|not_verified|null",
- *            steps [ step ], recovery [ step ] (empty unless it came to that) }
- * step     { step 0..8, key "drain_traffic", title "Drain traffic", budget_ms, critical,
- *            state "pending|acting|done|failed|timed_out|skipped", attempt, started|null, ended|null, duration_ms|null, detail }
- * sample   { start, end, measured, state "unknown|healthy|degraded", requests|null, errors|null, error_rate_percent|null,
- *            success_rate_percent|null, latency_p50_ms|null, latency_p99_ms|null, dropped, note, age_s }
- * status   { controller { version, pid, since, state "watching|running|breakglass" },
- *            version|null, version_problem|null,
- *            target|null { version, state "good|unproven|baking|failed", ready true|false|null, detail },
- *            deployment|null { id, version, previous|null, at, observed, armed, armed_until|null, state },
- *            deployments { paused, by|null, since|null, why|null },
- *            traffic { state "flowing|drained|unknown", in_flight|null, parked|null, gate true|false|null, by|null, detail },
- *            units { names [], state "active|failed|inactive|unknown", detail },
- *            health { state "healthy|unhealthy|unknown", since|null, url, detail },
- *            metrics { source, connected, detail, sample|null },
- *            window { expected, needed, degraded, unknown, samples [ sample ], verdict "words" },
- *            thresholds { error_rate_percent, latency_p99_ms, success_rate_percent, degradation_window_s },
- *            run|null, last_run|null, rollbacks_today, rollbacks_per_day,
- *            alerts [ { since, source, message } ] }
- * plan     { kind, mode, from, to, target_state, target_warning|null, ceiling_ms, gate true|false|null, steps [ step ],
- *            refused|null (why it could not run now) }
- * validate { verdict "passed|failed|not_verified", checks [ { key, title, verdict "passed|failed|not_verified", measured, limit } ],
- *            error_rate_percent|null, latency_p99_ms|null, success_rate_percent|null, note }
- * history  { runs [ run ], deployments [ { id, version, previous|null, at, observed, run|null } ] }
- * decision { id, at, kind "none|rollback|review", triggers [ "error_rate" ], guard "none|not_armed|...", guard_text, version|null,
- *            target|null, reason, expected, needed, degraded, unknown, samples [ sample ], rules { thresholds' members,
- *            interval_s, degraded_share_percent, min_requests, outage_window_s, restart_limit, armed_for_s, bake_for_s,
- *            rollbacks_per_day } }
- * problem  RFC 9457: { type, title, status, detail, instance, exit_code, and what the problem adds, e.g. holder { pid, since,
- *            why } }
- * Durations in ms may have decimals. Every JSON answer has the header Last-Event-ID: the newest event that it already
- * contains, so that a client which then opens the event stream with that id misses nothing. */
+ * The shapes of all answers are in shapes.c, the routes that give them in routes.c; openapi.json is made from the two. Null,
+ * never 0, stands for what isn't known.
+ * Every JSON answer has the header Last-Event-ID: the newest event that it already contains, so that a client which then opens
+ * the event stream with that id misses nothing. */
 #pragma once
 
 #include "base/error.h"

@@ -1,75 +1,33 @@
 /* One request: its body is gathered, its route found, its arguments checked, its operation asked, its answer sent. */
 #include "api/access.h"
+#include "api/answer.h"
+#include "api/kept.h"
+#include "api/later.h"
+#include "api/peers.h"
 #include "api/problem.h"
 #include "api/routes.h"
 #include "api/server.h"
-#include "api/wire.h"
-#include "base/clock.h"
+#include "api/session.h"
+#include "api/shapes.h"
 #include "base/exit-codes.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
-typedef struct Request {
-        char *body;
-        size_t size, room;
-        size_t refused; /* bytes of a body that is too large */
-        bool out_of_memory;
-} Request;
+#define HEALTH_PATH "/api/v3/health"
 
-/* ---- sending ---- */
-
-static enum MHD_Result send_json(const ApiServer *server, struct MHD_Connection *connection, unsigned status,
-                                 const char *type, const json_t *document, const char *header, const char *value) {
-        char *text = wire_print(document);
-        if (!text)
-                return MHD_NO; /* no memory for an answer: hang up */
-        struct MHD_Response *response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
-        if (!response) {
-                free(text);
-                return MHD_NO;
-        }
-        char newest[24];
-        snprintf(newest, sizeof newest, "%" PRIu64, stream_newest(server->hub));
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-        MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-        MHD_add_response_header(response, "Last-Event-ID", newest);
-        if (header)
-                MHD_add_response_header(response, header, value);
-        enum MHD_Result result = MHD_queue_response(connection, status, response);
-        MHD_destroy_response(response);
-        return result;
-}
-
-static enum MHD_Result send_problem(const ApiServer *server, struct MHD_Connection *connection, const char *path,
-                                    Problem *problem, const char *header, const char *value) {
-        json_t *document = problem_document(problem, path);
-        problem_clear(problem);
-        enum MHD_Result result = MHD_NO;
-        if (document)
-                result = send_json(server, connection, (unsigned)problem->status, "application/problem+json", document,
-                                   header, value);
-        json_decref(document);
-        return result;
-}
-
-static enum MHD_Result open_stream(const ApiServer *server, struct MHD_Connection *connection, Peer *peer,
-                                   const char *path) {
-        const char *last_id = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Last-Event-ID");
-        struct MHD_Response *response = stream_open(server->hub, connection, last_id);
-        if (!response) {
-                Problem problem = {0};
-                problem_set(&problem, 503, EXIT_TRY_LATER, "Too many event streams",
-                            "at most %d may be open; ask for the status instead", STREAM_READERS_MAX);
-                return send_problem(server, connection, path, &problem, "Retry-After", "5");
-        }
-        peer->deadline_mono = 0;
-        enum MHD_Result result = MHD_queue_response(connection, MHD_HTTP_OK, response);
-        MHD_destroy_response(response);
-        return result;
-}
+/* A request on its way through. */
+typedef struct Exchange {
+        ApiServer *server;
+        struct MHD_Connection *connection;
+        Peer *peer;
+        const char *path, *method;
+        const Route *route;
+        RouteMatch match;
+        Caller caller;
+        json_t *arguments; /* owned; NULL: not read */
+        Problem problem;
+} Exchange;
 
 /* ---- reading ---- */
 
@@ -78,7 +36,7 @@ static int no_memory(Problem *problem) {
 }
 
 static void gather(Request *request, const char *data, size_t size) {
-        if (request->refused > 0 || request->size + size > BODY_MAX) {
+        if (!request->takes_body || request->refused > 0 || request->size + size > BODY_MAX) {
                 request->refused += size;
                 return;
         }
@@ -155,7 +113,7 @@ static int read_arguments(struct MHD_Connection *connection, const Request *requ
                 return no_memory(problem);
         MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, on_query, &query);
         int r = query.result;
-        bool posts = strcmp(route->method, "POST") == 0;
+        bool posts = strcmp(route->method, "GET") != 0;
         if (r == 0 && posts && json_object_size(query.arguments) > 0)
                 r = problem_set(problem, 400, EXIT_USAGE_ERROR, "Bad request",
                                 "what %s needs goes into the body, not into the query", route->pattern);
@@ -179,61 +137,213 @@ static int read_arguments(struct MHD_Connection *connection, const Request *requ
 
 /* ---- answering ---- */
 
-static int ask(const ApiServer *server, const Route *route, const json_t *arguments, const Caller *caller,
-               json_t **ret_answer, Problem *problem) {
-        ApiOperation *operation = NULL;
-        if (route->kind == ROUTE_JSON)
-                memcpy(&operation, (const char *)server->ops + route->operation, sizeof operation);
-        if (!operation)
-                return problem_set(problem, 501, EXIT_INTERNAL, "Not implemented", "this server cannot %s %s",
-                                   route->method, route->pattern);
-        return operation(server->self, arguments, caller, ret_answer, problem);
+static const char *header(const Exchange *exchange, const char *name) {
+        return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
 }
 
-static enum MHD_Result answer(ApiServer *server, struct MHD_Connection *connection, Peer *peer, const char *path,
-                              const char *method, const Request *request) {
-        Problem problem = {0};
-        RouteMatch match;
-        Caller caller = peer->caller;
-        json_t *arguments = NULL, *document = NULL;
-        const Route *route = route_find(method, path, &match, &problem);
-        int r = route ? access_check(server, connection, peer, route, &caller, &problem) : -1;
-        if (r == 0)
-                r = read_arguments(connection, request, route, &match, &arguments, &problem);
-        if (r == 0 && route->kind == ROUTE_STREAM) {
-                json_decref(arguments);
-                return open_stream(server, connection, peer, path);
-        }
-        if (r == 0)
-                r = ask(server, route, arguments, &caller, &document, &problem);
-        json_decref(arguments);
-        if (r < 0)
-                return send_problem(server, connection, path, &problem, problem.status == 405 ? "Allow" : NULL,
-                                    match.allow);
-        enum MHD_Result result = send_json(server, connection, r > 0 ? (unsigned)r : MHD_HTTP_OK, "application/json",
-                                           document, NULL, NULL);
+static enum MHD_Result send_problem(Exchange *exchange) {
+        int status = exchange->problem.status;
+        return answer_send(exchange->connection, (unsigned)status,
+                           answer_problem(exchange->server, exchange->path, &exchange->problem, exchange->match.allow));
+}
+
+/* For the audit trail: every request to act, however it ended. */
+static void tell_acted(const Exchange *exchange, int status, const char *outcome) {
+        const ApiServer *server = exchange->server;
+        if (exchange->route && exchange->route->right == RIGHT_ACT && server->ops->acted)
+                server->ops->acted(server->self, &exchange->caller, exchange->method, exchange->path,
+                                   exchange->arguments, status, outcome);
+}
+
+static enum MHD_Result refuse(Exchange *exchange) {
+        tell_acted(exchange, exchange->problem.status, exchange->problem.title);
+        return send_problem(exchange);
+}
+
+static int ask(Exchange *exchange, json_t **ret_answer) {
+        const Route *route = exchange->route;
+        ApiOperation *operation;
+        memcpy(&operation, (const char *)exchange->server->ops + route->operation, sizeof operation);
+        if (!operation)
+                return problem_set(&exchange->problem, 501, EXIT_INTERNAL, "Not implemented",
+                                   "this server cannot %s %s", route->method, route->pattern);
+        return operation(exchange->server->self, exchange->arguments, &exchange->caller, ret_answer,
+                         &exchange->problem);
+}
+
+/* Whether the newer format of metrics is asked for, or (anything else) whether this is any other kind of answer. */
+static bool wants_openmetrics(const Exchange *exchange) {
+        const char *accept = exchange->route->kind == ROUTE_TEXT ? header(exchange, MHD_HTTP_HEADER_ACCEPT) : NULL;
+        return accept && strcasestr(accept, "application/openmetrics-text");
+}
+
+static bool may_keep(const Exchange *exchange) {
+        return (exchange->route->keep_ms > 0 || exchange->route->kind == ROUTE_OPENAPI) && exchange->match.id == 0 &&
+               MHD_get_connection_values(exchange->connection, MHD_GET_ARGUMENT_KIND, NULL, NULL) == 0;
+}
+
+static struct MHD_Response *make_answer(const Exchange *exchange, const json_t *document) {
+        if (exchange->route->kind != ROUTE_TEXT)
+                return answer_json(exchange->server, document);
+        const char *text = json_string_value(document);
+        return text ? answer_metrics(exchange->server, text, wants_openmetrics(exchange)) : NULL;
+}
+
+/* ROUTE_JSON, ROUTE_TEXT and ROUTE_OPENAPI. */
+static enum MHD_Result answer_at_once(Exchange *exchange) {
+        json_t *document = NULL;
+        int status = 0;
+        if (exchange->route->kind == ROUTE_OPENAPI)
+                document = openapi_document();
+        else
+                status = ask(exchange, &document);
+        if (status < 0)
+                return refuse(exchange);
+        unsigned code = status > 0 ? (unsigned)status : MHD_HTTP_OK;
+        char outcome[16];
+        snprintf(outcome, sizeof outcome, "%u", code);
+        tell_acted(exchange, (int)code, outcome);
+        if (exchange->route->right == RIGHT_ACT)
+                exchange->server->happened++;
+        struct MHD_Response *response = make_answer(exchange, document);
         json_decref(document);
+        if (!response || !may_keep(exchange))
+                return answer_send(exchange->connection, code, response);
+        kept_put(exchange->server, exchange->route, exchange->match.name, wants_openmetrics(exchange), code, response);
+        return MHD_queue_response(exchange->connection, code, response);
+}
+
+static enum MHD_Result open_stream(Exchange *exchange) {
+        if (strcmp(exchange->method, MHD_HTTP_METHOD_HEAD) == 0) /* MHD would send the end of a body there isn't */
+                return answer_send(exchange->connection, MHD_HTTP_OK, stream_head());
+        struct MHD_Response *response =
+                stream_open(exchange->server->hub, exchange->connection, header(exchange, "Last-Event-ID"));
+        peers_wait(exchange->peer);
+        return answer_send(exchange->connection, MHD_HTTP_OK, response);
+}
+
+static enum MHD_Result answer_session(Exchange *exchange) {
+        char cookie[SESSION_SET_COOKIE_MAX] = "";
+        json_t *document = NULL;
+        if (session_handle(exchange->server, exchange->connection, exchange->peer, exchange->route, &exchange->caller,
+                           &document, cookie, &exchange->problem) < 0)
+                return send_problem(exchange);
+        struct MHD_Response *response = answer_json(exchange->server, document);
+        json_decref(document);
+        if (response && cookie[0] != '\0')
+                MHD_add_response_header(response, MHD_HTTP_HEADER_SET_COOKIE, cookie);
+        return answer_send(exchange->connection, MHD_HTTP_OK, response);
+}
+
+/* The reply that the connection has slept for, if it did. */
+static enum MHD_Result send_late(Exchange *exchange) {
+        Request *request = &exchange->peer->request;
+        request->replied = false;
+        return answer_send(exchange->connection, request->late_status, TAKE_PTR(request->late));
+}
+
+static enum MHD_Result answer_later(Exchange *exchange) {
+        if (later_ask(exchange->server, exchange->connection, exchange->peer, exchange->route, exchange->path,
+                      exchange->arguments, &exchange->caller, &exchange->problem) < 0)
+                return refuse(exchange);
+        return exchange->peer->request.replied ? send_late(exchange) : MHD_YES;
+}
+
+static enum MHD_Result answer_route(Exchange *exchange) {
+        unsigned status;
+        if (access_check(exchange->server, exchange->connection, exchange->peer, exchange->route, &exchange->caller,
+                         &exchange->problem) < 0)
+                return refuse(exchange);
+        struct MHD_Response *kept = may_keep(exchange)
+                                            ? kept_find(exchange->server, exchange->route, exchange->match.name,
+                                                        wants_openmetrics(exchange), &status)
+                                            : NULL;
+        if (kept)
+                return MHD_queue_response(exchange->connection, status, kept);
+        if (read_arguments(exchange->connection, &exchange->peer->request, exchange->route, &exchange->match,
+                           &exchange->arguments, &exchange->problem) < 0)
+                return refuse(exchange);
+        switch (exchange->route->kind) {
+        case ROUTE_STREAM:
+                return open_stream(exchange);
+        case ROUTE_SESSION:
+                return answer_session(exchange);
+        case ROUTE_SLOW:
+                return answer_later(exchange);
+        default:
+                return answer_at_once(exchange);
+        }
+}
+
+/* The page itself may be read by whoever may connect; what it shows needs rights. */
+static enum MHD_Result answer_page(Exchange *exchange, const Asset *asset) {
+        if (access_check_page(exchange->server, exchange->connection, exchange->peer, &exchange->problem) < 0)
+                return send_problem(exchange);
+        if (strcmp(exchange->method, MHD_HTTP_METHOD_GET) != 0 && strcmp(exchange->method, MHD_HTTP_METHOD_HEAD) != 0) {
+                snprintf(exchange->match.allow, sizeof exchange->match.allow, "GET, HEAD");
+                problem_set(&exchange->problem, 405, EXIT_USAGE_ERROR, "Method not allowed", "%.100s answers %s",
+                            exchange->path, exchange->match.allow);
+                return send_problem(exchange);
+        }
+        const char *known = header(exchange, MHD_HTTP_HEADER_IF_NONE_MATCH);
+        bool same = known && (strstr(known, asset->etag) || strcmp(known, "*") == 0);
+        return answer_send(exchange->connection, same ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, answer_asset(asset, same));
+}
+
+static bool asks_health(const Exchange *exchange) {
+        const char *rest = exchange->path + strlen(HEALTH_PATH);
+        return strncmp(exchange->path, HEALTH_PATH, strlen(HEALTH_PATH)) == 0 && (*rest == '\0' || *rest == '/') &&
+               (strcmp(exchange->method, MHD_HTTP_METHOD_GET) == 0 ||
+                strcmp(exchange->method, MHD_HTTP_METHOD_HEAD) == 0);
+}
+
+static enum MHD_Result answer(Exchange *exchange) {
+        const Asset *asset = NULL;
+        if (exchange->peer->kind == PEER_HEALTH) {
+                if (!asks_health(exchange)) {
+                        problem_set(&exchange->problem, 403, EXIT_PERMISSION, "Not here",
+                                    "this address answers GET %s and what is below it, and nothing else", HEALTH_PATH);
+                        return send_problem(exchange);
+                }
+        } else if (strncmp(exchange->path, "/api/", 5) != 0)
+                asset = asset_find(exchange->path);
+        if (asset)
+                return answer_page(exchange, asset);
+        exchange->route = route_find(exchange->method, exchange->path, &exchange->match, &exchange->problem);
+        if (!exchange->route)
+                return send_problem(exchange);
+        enum MHD_Result result = answer_route(exchange);
+        json_decref(exchange->arguments);
         return result;
 }
 
-/* MHD calls this once for the headers, then for each piece of the body, then once more. The answer is given in the last call:
- * given in the first, MHD would close the connection. */
+/* MHD calls this once for the headers, then for each piece of the body, then once more, and again when a connection that slept has
+ * woken. The answer is given in the last call: given in the first, MHD would close the connection. */
 enum MHD_Result request_handle(void *userdata, struct MHD_Connection *connection, const char *path, const char *method,
                                UNUSED const char *version, const char *data, size_t *data_size, void **request_slot) {
         ApiServer *server = userdata;
         Request *request = *request_slot;
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+        Peer *peer = info->socket_context;
         if (!request) {
-                *request_slot = calloc(1, sizeof(Request));
-                server->requests += *request_slot != NULL;
-                return *request_slot ? MHD_YES : MHD_NO;
+                *request_slot = request = &peer->request;
+                request->takes_body =
+                        strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0;
+                server->requests++;
+                return MHD_YES;
         }
         if (*data_size > 0) {
                 gather(request, data, *data_size);
                 *data_size = 0;
                 return request->refused > BODY_REFUSED_MAX ? MHD_NO : MHD_YES;
         }
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-        return answer(server, connection, info->socket_context, path, method, request);
+        Exchange exchange = {.server = server,
+                             .connection = connection,
+                             .peer = peer,
+                             .path = path,
+                             .method = method,
+                             .caller = peer->caller};
+        return request->replied ? send_late(&exchange) : answer(&exchange);
 }
 
 void request_done(void *userdata, struct MHD_Connection *connection, void **request_slot,
@@ -243,11 +353,11 @@ void request_done(void *userdata, struct MHD_Connection *connection, void **requ
         *request_slot = NULL;
         if (!request)
                 return;
-        server->requests--;
-        free(request->body);
-        free(request);
         const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-        Peer *peer = info ? info->socket_context : NULL;
-        if (peer)
-                peer->deadline_mono = clock_mono_us() + REQUEST_TIMEOUT_US;
+        Peer *peer = info->socket_context;
+        server->requests--;
+        later_forget(peer);
+        free(request->body);
+        *request = (Request){0};
+        peers_expect(peer);
 }

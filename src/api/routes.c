@@ -150,16 +150,18 @@ static bool take_name(const char **path, char *ret_name, size_t size) {
 static bool pattern_matches(const char *pattern, const char *path, RouteMatch *ret_match) {
         RouteMatch match = {0};
         while (*pattern) {
-                if (strncmp(pattern, "{id}", 4) == 0) {
+                if (*pattern != '{') {
+                        if (*pattern++ != *path++)
+                                return false;
+                } else if (strncmp(pattern, "{id}", 4) == 0) {
                         if (!take_id(&path, &match.id))
                                 return false;
                         pattern += 4;
-                } else if (strncmp(pattern, "{name}", 6) == 0) {
+                } else { /* "{name}" */
                         if (!take_name(&path, match.name, sizeof match.name))
                                 return false;
                         pattern += 6;
-                } else if (*pattern++ != *path++)
-                        return false;
+                }
         }
         if (*path != '\0')
                 return false;

@@ -1,4 +1,5 @@
-/* The shapes of the answers, as data: the reference that api.h points to, and what openapi.json is made from. */
+/* The shapes of the answers, as data: the reference that api.h points to, and what openapi.json is made from. An answer has all
+ * members of its shape, and no other. */
 #pragma once
 
 #include <jansson.h>
@@ -6,7 +7,8 @@
 typedef struct ShapeMember {
         const char *name;
         /* "text", "integer", "number", "boolean", "time" (RFC 3339, UTC, milliseconds), "any"; "=a|b|c" one of these words;
-         * "#run" another shape; "[]" in front: a list of; "{}" in front: an object of, by name; "?" behind: or null */
+         * "#run" another shape; "[]" in front: a list of; "{}" in front: an object of, by name; "?" behind: or null;
+         * "+" behind: or missing */
         const char *type;
         const char *help;
 } ShapeMember; /* tables end with a row whose name is NULL */

@@ -5,19 +5,24 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
-typedef struct Reader Reader;
-struct Reader {
+/* Readers lie in one of three rings: asleep with nothing to read, asleep and to be woken, awake. */
+typedef struct Ring Ring;
+struct Ring {
+        Ring *next, *previous;
+};
+
+typedef struct Reader {
+        Ring ring; /* the first member */
         StreamHub *hub;
         struct MHD_Connection *connection;
         uint64_t next;     /* id of the event it reads next */
         size_t offset;     /* how much of that it has */
         const char *aside; /* something that isn't an event goes first: the rest of a comment or a reset */
-        bool suspended;
         bool heartbeat_due;
-        Reader *next_reader, **link;
-};
+} Reader;
 
 struct StreamHub {
         char *events[STREAM_EVENTS_MAX]; /* of id: [id % STREAM_EVENTS_MAX] */
@@ -25,8 +30,38 @@ struct StreamHub {
         uint64_t first, end; /* ids kept: [first, end) */
         bool closing;
         unsigned reader_count;
-        Reader *readers;
+        Ring asleep, due, awake;
 };
+
+/* ---- rings ---- */
+
+static void ring_init(Ring *ring) {
+        ring->next = ring->previous = ring;
+}
+
+static void ring_remove(Ring *member) {
+        member->previous->next = member->next;
+        member->next->previous = member->previous;
+}
+
+static void ring_append(Ring *ring, Ring *member) {
+        member->previous = ring->previous;
+        member->next = ring;
+        ring->previous->next = member;
+        ring->previous = member;
+}
+
+static void ring_move_all(Ring *to, Ring *from) {
+        if (from->next == from)
+                return;
+        from->next->previous = to->previous;
+        to->previous->next = from->next;
+        from->previous->next = to;
+        to->previous = from->previous;
+        ring_init(from);
+}
+
+/* ---- beginning and end ---- */
 
 int stream_hub_new(StreamHub **ret_hub, Error *error) {
         StreamHub *hub = calloc(1, sizeof *hub);
@@ -34,6 +69,9 @@ int stream_hub_new(StreamHub **ret_hub, Error *error) {
                 return error_set(error, -ENOMEM, "no memory left for the event stream");
         /* milliseconds: a controller makes fewer events than one each, so its successor begins higher */
         hub->first = hub->end = (uint64_t)(clock_wall_us() / 1000);
+        ring_init(&hub->asleep);
+        ring_init(&hub->due);
+        ring_init(&hub->awake);
         *ret_hub = hub;
         return 0;
 }
@@ -54,18 +92,6 @@ StreamHub *stream_hub_free(StreamHub *hub) {
 
 /* ---- writing ---- */
 
-static void wake(Reader *reader) {
-        if (!reader->suspended)
-                return;
-        reader->suspended = false;
-        MHD_resume_connection(reader->connection);
-}
-
-static void wake_all(StreamHub *hub) {
-        for (Reader *reader = hub->readers; reader; reader = reader->next_reader)
-                wake(reader);
-}
-
 int stream_publish(StreamHub *hub, const char *type, const json_t *event) {
         AUTO_FREE char *data = json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(9));
         char *text;
@@ -77,19 +103,30 @@ int stream_publish(StreamHub *hub, const char *type, const json_t *event) {
         hub->bytes += strlen(text);
         while (hub->bytes > STREAM_BYTES_MAX && hub->end - hub->first > 1)
                 drop_oldest(hub);
-        wake_all(hub);
+        ring_move_all(&hub->due, &hub->asleep);
         return 0;
 }
 
 void stream_heartbeat(StreamHub *hub) {
-        for (Reader *reader = hub->readers; reader; reader = reader->next_reader)
-                reader->heartbeat_due = true;
-        wake_all(hub);
+        for (Ring *member = hub->asleep.next; member != &hub->asleep; member = member->next)
+                ((Reader *)member)->heartbeat_due = true;
+        ring_move_all(&hub->due, &hub->asleep);
+}
+
+bool stream_wake(StreamHub *hub, unsigned max) {
+        while (max-- > 0 && hub->due.next != &hub->due) {
+                Reader *reader = (Reader *)hub->due.next;
+                ring_remove(&reader->ring);
+                ring_append(&hub->awake, &reader->ring);
+                MHD_resume_connection(reader->connection);
+        }
+        return hub->due.next != &hub->due;
 }
 
 void stream_close(StreamHub *hub) {
         hub->closing = true;
-        wake_all(hub);
+        ring_move_all(&hub->due, &hub->asleep);
+        (void)stream_wake(hub, UINT_MAX);
 }
 
 uint64_t stream_newest(const StreamHub *hub) {
@@ -100,10 +137,15 @@ unsigned stream_readers(const StreamHub *hub) {
         return hub->reader_count;
 }
 
+/* Those who sleep with nothing to read have been sent everything. */
 unsigned stream_behind(const StreamHub *hub) {
         unsigned behind = 0;
-        for (const Reader *reader = hub->readers; reader; reader = reader->next_reader)
-                behind += reader->next < hub->end || reader->aside;
+        const Ring *const rings[] = {&hub->due, &hub->awake};
+        for (size_t i = 0; i < ARRAY_SIZE(rings); i++)
+                for (const Ring *member = rings[i]->next; member != rings[i]; member = member->next) {
+                        const Reader *reader = (const Reader *)member;
+                        behind += reader->next < hub->end || reader->aside;
+                }
         return behind;
 }
 
@@ -154,16 +196,15 @@ static ssize_t on_read(void *userdata, UNUSED uint64_t position, char *buffer, s
                 reader->aside = ": still here\n\n";
                 return give_aside(reader, buffer, max);
         }
-        reader->suspended = true; /* returning 0 without it would spin */
+        ring_remove(&reader->ring); /* returning 0 without being suspended would spin */
+        ring_append(&hub->asleep, &reader->ring);
         MHD_suspend_connection(reader->connection);
         return 0;
 }
 
 static void on_reader_gone(void *userdata) {
         Reader *reader = userdata;
-        *reader->link = reader->next_reader;
-        if (reader->next_reader)
-                reader->next_reader->link = reader->link;
+        ring_remove(&reader->ring);
         reader->hub->reader_count--;
         free(reader);
 }
@@ -186,8 +227,14 @@ static void place_reader(Reader *reader, const char *last_id) {
                 reader->aside = "event: reset\ndata: {\"detail\":\"events were missed: ask for the status\"}\n\n";
 }
 
+static void add_headers(struct MHD_Response *response) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/event-stream");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+        MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+}
+
 struct MHD_Response *stream_open(StreamHub *hub, struct MHD_Connection *connection, const char *last_id) {
-        Reader *reader = hub->reader_count < STREAM_READERS_MAX && !hub->closing ? calloc(1, sizeof *reader) : NULL;
+        Reader *reader = !hub->closing ? calloc(1, sizeof *reader) : NULL;
         if (!reader)
                 return NULL;
         *reader = (Reader){.hub = hub, .connection = connection};
@@ -198,13 +245,15 @@ struct MHD_Response *stream_open(StreamHub *hub, struct MHD_Connection *connecti
                 free(reader);
                 return NULL;
         }
-        reader->next_reader = hub->readers;
-        reader->link = &hub->readers;
-        if (hub->readers)
-                hub->readers->link = &reader->next_reader;
-        hub->readers = reader;
+        ring_append(&hub->awake, &reader->ring);
         hub->reader_count++;
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/event-stream");
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+        add_headers(response);
+        return response;
+}
+
+struct MHD_Response *stream_head(void) {
+        struct MHD_Response *response = MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
+        if (response)
+                add_headers(response);
         return response;
 }

@@ -99,7 +99,7 @@ static json_t *run_steps(const Run *run, bool recovery) {
 json_t *wire_run(const Run *run, const char *validation) {
         bool ended = phase_ended(run->phase);
         return json_pack(
-                "{s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}",
+                "{s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:n, s:n, s:o, s:o}",
                 "id", (json_int_t)run->id, "kind", run_kind_name(run->plan.kind), "mode", run_mode_name(run->plan.mode),
                 "from", wire_text(run->plan.from), "to", wire_text(run->plan.to), "reason", wire_text(run->reason),
                 "initiator", wire_text(run->initiator), "decision",
@@ -109,7 +109,7 @@ json_t *wire_run(const Run *run, const char *validation) {
                 wire_text(run->failure), "serving", wire_text_or_null(ended ? run->serving : ""), "in_flight_cut",
                 (json_int_t)run->in_flight_cut, "requests_failed",
                 count_or_null(run->requests_failed >= 0, run->requests_failed), "validation", wire_text(validation),
-                "steps", run_steps(run, false), "recovery", run_steps(run, true));
+                "validated", "warning", "steps", run_steps(run, false), "recovery", run_steps(run, true));
 }
 
 json_t *wire_plan(const Plan *plan) {
@@ -169,7 +169,7 @@ json_t *wire_rules(const Rules *rules) {
 
 static json_t *trigger_keys(unsigned triggers) {
         json_t *keys = json_array();
-        for (unsigned bit = 1; bit <= TRIGGER_OUTAGE; bit <<= 1)
+        for (unsigned bit = 1; bit <= TRIGGER_BYZANTINE; bit <<= 1)
                 if (triggers & bit)
                         json_array_append_new(keys, json_string(trigger_key((Trigger)bit)));
         return keys;
@@ -198,17 +198,29 @@ json_t *wire_decision(const Decision *decision) {
 
 /* ---- the rest ---- */
 
+static json_t *validation_check(const ValidationCheck *check) {
+        json_t *lists = json_array();
+        if (check->lists & LIST_CRITERIA)
+                json_array_append_new(lists, json_string("criteria"));
+        if (check->lists & LIST_CHECKLIST)
+                json_array_append_new(lists, json_string("checklist"));
+        return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "key", check->key, "title", check->title, "lists", lists,
+                         "verdict", check_verdict_name(check->verdict), "measured", wire_text(check->measured), "limit",
+                         wire_text(check->limit));
+}
+
 json_t *wire_validation(const Validation *validation, const char *note) {
         json_t *checks = json_array();
-        for (unsigned i = 0; i < VALIDATE_COUNT; i++) {
-                const ValidationCheck *check = &validation->checks[i];
-                json_array_append_new(checks,
-                                      json_pack("{s:s, s:s, s:s, s:o, s:o}", "key", check->key, "title", check->title,
-                                                "verdict", check_verdict_name(check->verdict), "measured",
-                                                wire_text(check->measured), "limit", wire_text(check->limit)));
-        }
-        return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "verdict", check_verdict_name(validation->verdict), "checks",
-                         checks, "error_rate_percent", wire_percent(validation->error_rate_ppm), "latency_p99_ms",
+        for (unsigned i = 0; i < VALIDATE_COUNT; i++)
+                if (json_array_append_new(checks, validation_check(&validation->checks[i])) < 0) {
+                        json_decref(checks);
+                        return NULL;
+                }
+        return json_pack("{s:s, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:o}", "verdict",
+                         check_verdict_name(validation->verdict), "checks", checks, "passed", (int)validation->passed,
+                         "failed", (int)validation->failed, "not_verified", (int)validation->not_verified,
+                         "not_applicable", (int)validation->not_applicable, "error_rate_percent",
+                         wire_percent(validation->error_rate_ppm), "latency_p99_ms",
                          wire_ms(validation->latency_p99_us), "success_rate_percent",
                          wire_percent(validation->success_rate_ppm), "note", wire_text(note ? note : ""));
 }

@@ -4,6 +4,9 @@
 
 enum {
         EXIT_OK = 0,                /* done; a rollback: succeeded and validated */
+        EXIT_HEALTH_DEGRADED = 1, /* these three: health-checker alone, as monitoring plugins have it */
+        EXIT_HEALTH_UNHEALTHY = 2,
+        EXIT_HEALTH_UNKNOWN = 3,
         EXIT_VALIDATION_FAILED = 3, /* rolled back, but it did not help */
         EXIT_REFUSED = 4,           /* refused before anything was touched */
         EXIT_PUT_BACK = 5,          /* failed; the original release serves */

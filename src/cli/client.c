@@ -3,6 +3,7 @@
 #include "api/problem.h"
 #include "base/exit-codes.h"
 #include "base/macros.h"
+#include "cli/pick.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -82,7 +83,9 @@ static CURL *prepare(Client *client, const char *path, const char *query, Error 
 
 static ClientResult absent(const Client *client, CURLcode code, Error *error) {
         error_set(error, -ECONNREFUSED, "No controller answers on %s: %s", client->socket,
-                  code == CURLE_OPERATION_TIMEDOUT ? "it took the request, but said nothing for 2 s"
+                  code == CURLE_OPERATION_TIMEDOUT ? client->patience_ms > 0
+                                                             ? "it took the request, but did not answer in time"
+                                                             : "it took the request, but said nothing for 2 s"
                   : code == CURLE_COULDNT_CONNECT  ? "nobody listens there"
                   : code == CURLE_GOT_NOTHING      ? "it hung up"
                                                    : curl_easy_strerror(code));
@@ -92,7 +95,8 @@ static ClientResult absent(const Client *client, CURLcode code, Error *error) {
 static ClientResult understand(const Buffer *buffer, long status, json_t **ret_answer, Problem *problem) {
         json_error_t json_error;
         json_t *answer = buffer->data ? json_loadb(buffer->data, buffer->size, JSON_DECODE_ANY, &json_error) : NULL;
-        if (answer && status == 200) {
+        /* health that is unhealthy comes with 503, so that curl -f tells it, and is an answer all the same */
+        if (answer && (status == 200 || (status == 503 && pick_text(answer, "status")[0] != '\0'))) {
                 *ret_answer = answer;
                 return CLIENT_ANSWERED;
         }
@@ -114,7 +118,8 @@ static ClientResult call_once(Client *client, const char *path, const char *quer
         Buffer buffer CLEANUP(cleanup_buffer) = {0};
         if (!easy)
                 return CLIENT_ABSENT;
-        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)CLIENT_TIMEOUT_MS);
+        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+                         (long)(client->patience_ms > 0 ? client->patience_ms : CLIENT_TIMEOUT_MS));
         curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
         curl_easy_setopt(easy, CURLOPT_WRITEDATA, &buffer);
         if (body) {

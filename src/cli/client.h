@@ -13,6 +13,7 @@
 
 typedef struct Client {
         const char *socket;
+        int64_t patience_ms;                  /* for an answer that may take long; 0: CLIENT_TIMEOUT_MS */
         char last_event[CLIENT_EVENT_ID_MAX]; /* what the newest answer contains; for client_follow() */
 } Client;
 

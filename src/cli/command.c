@@ -5,6 +5,7 @@
 #include "cli/pick.h"
 #include "cli/print.h"
 #include "cli/progress.h"
+#include "cli/verbs.h"
 #include "daemon/breakglass.h"
 
 #include <signal.h>
@@ -17,7 +18,7 @@ int command_error(const Command *command, int exit_code, const char *format, ...
         va_start(args, format);
         vsnprintf(text, sizeof text, format, args);
         va_end(args);
-        fputs(PROGRAM ": ", command->err.file);
+        fprintf(command->err.file, "%s: ", program.name);
         terminal_say(&command->err, TONE_BAD, "%s", text);
         fputc('\n', command->err.file);
         return exit_code;

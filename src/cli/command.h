@@ -5,14 +5,15 @@
 #include "cli/terminal.h"
 #include "daemon/config.h"
 
-#define PROGRAM "auto-rollback"
+#define PROGRAM "auto-rollback" /* where a line to type is shown; who we are is in verbs.h, Program */
 
 typedef struct Options {
         const char *config_path;
         bool config_given; /* on the command line */
-        bool json, dry_run, yes, no_input, reference, help;
+        bool json, dry_run, yes, no_input, reference, act, help;
         const char *to;    /* NULL: not given */
         const char *limit; /* as typed; NULL: not given */
+        const char *interval; /* the same */
 } Options;
 
 typedef struct Verb Verb;

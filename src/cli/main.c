@@ -1,5 +1,6 @@
-/* auto-rollback: the command an operator types. */
+/* A program of ours: what was typed is understood here, and done by the verb. */
 #include "base/exit-codes.h"
+#include "cli/generate.h"
 #include "cli/verbs.h"
 
 #include <curl/curl.h>
@@ -11,7 +12,7 @@
 
 #define SOCKET_DEFAULT "/run/novacron/rollback.sock"
 
-enum { OPTION_JSON = 256, OPTION_NO_INPUT, OPTION_TO, OPTION_LIMIT, OPTION_REFERENCE };
+enum { OPTION_JSON = 256, OPTION_NO_INPUT, OPTION_TO, OPTION_LIMIT, OPTION_REFERENCE, OPTION_INTERVAL, OPTION_ACT, OPTION_GENERATE };
 
 static const struct option long_options[] = {
         {"config", required_argument, NULL, 'c'},
@@ -22,6 +23,9 @@ static const struct option long_options[] = {
         {"to", required_argument, NULL, OPTION_TO},
         {"limit", required_argument, NULL, OPTION_LIMIT},
         {"reference", no_argument, NULL, OPTION_REFERENCE},
+        {"interval", required_argument, NULL, OPTION_INTERVAL},
+        {"act", no_argument, NULL, OPTION_ACT},
+        {"generate", required_argument, NULL, OPTION_GENERATE}, /* for packagers */
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
         {0},
@@ -31,10 +35,12 @@ static const struct option long_options[] = {
 typedef struct Typed {
         unsigned options; /* set of VerbOption */
         bool version;
+        const char *generate; /* NULL: not asked for */
 } Typed;
 
 static int parse_options(int argc, char **argv, Options *options, Typed *typed) {
-        static char name[] = PROGRAM;
+        static char name[32];
+        snprintf(name, sizeof name, "%s", program.name);
         *options = (Options){.config_path = CONFIG_PATH_DEFAULT};
         if (argc > 0)
                 argv[0] = name; /* how getopt begins its messages */
@@ -77,10 +83,21 @@ static int parse_options(int argc, char **argv, Options *options, Typed *typed) 
                         options->reference = true;
                         typed->options |= ALLOW_REFERENCE;
                         break;
+                case OPTION_INTERVAL:
+                        options->interval = optarg;
+                        typed->options |= ALLOW_INTERVAL;
+                        break;
+                case OPTION_GENERATE:
+                        typed->generate = optarg;
+                        break;
+                case OPTION_ACT:
+                        options->act = true;
+                        typed->options |= ALLOW_ACT;
+                        break;
                 default: /* getopt has said what is wrong */
                         if (optopt >= '0' && optopt <= '9')
-                                fprintf(stderr, PROGRAM ": a run's id is a positive number\n");
-                        fprintf(stderr, "Try: " PROGRAM " --help\n");
+                                fprintf(stderr, "%s: a run's id is a positive number\n", program.name);
+                        fprintf(stderr, "Try: %s --help\n", program.name);
                         return EXIT_USAGE_ERROR;
                 }
         return 0;
@@ -89,8 +106,8 @@ static int parse_options(int argc, char **argv, Options *options, Typed *typed) 
 static int unknown_verb(const Command *command, const char *name) {
         const char *near = verb_nearest(name);
         return near ? command_error(command, EXIT_USAGE_ERROR, "there is no verb '%s'; did you mean '%s'?", name, near)
-                    : command_error(command, EXIT_USAGE_ERROR, "there is no verb '%s'; " PROGRAM " --help lists them",
-                                    name);
+                    : command_error(command, EXIT_USAGE_ERROR, "there is no verb '%s'; %s --help lists them", name,
+                                    program.name);
 }
 
 static const char *option_name(unsigned option) {
@@ -99,28 +116,30 @@ static const char *option_name(unsigned option) {
                : option == ALLOW_YES     ? "--yes"
                : option == ALLOW_TO      ? "--to"
                : option == ALLOW_LIMIT   ? "--limit"
+               : option == ALLOW_ACT     ? "--act"
+               : option == ALLOW_INTERVAL ? "--interval"
                                          : "--reference";
 }
 
 /* An option a verb doesn't know is an error, never ignored: `status --dry-run` is harmless, but `deploy --to` isn't. */
 static int check_usage(const Command *command, const Typed *typed) {
         const Verb *verb = command->verb;
-        for (unsigned option = 1; option <= ALLOW_REFERENCE; option <<= 1)
+        for (unsigned option = 1; option <= ALLOW_INTERVAL; option <<= 1)
                 if (typed->options & option & ~verb->options)
                         return command_error(command, EXIT_USAGE_ERROR,
-                                             "'%s' has no option %s; see: " PROGRAM " %s --help", verb->name,
-                                             option_name(option), verb->name);
+                                             "'%s' has no option %s; see: %s %s --help", verb->name,
+                                             option_name(option), program.name, verb->name);
         if (command->argc < verb->min_arguments)
-                return command_error(command, EXIT_USAGE_ERROR, "%s is missing; usage: " PROGRAM " %s %s",
-                                     verb->arguments, verb->name, verb->arguments);
+                return command_error(command, EXIT_USAGE_ERROR, "%s is missing; usage: %s %s %s", verb->arguments,
+                                     program.name, verb->name, verb->arguments);
         if (command->argc <= verb->max_arguments)
                 return 0;
         const char *extra = command->argv[verb->max_arguments];
         if (strstr(verb->arguments, "REASON") || strstr(verb->arguments, "WHY"))
                 return command_error(command, EXIT_USAGE_ERROR, "'%s' is one word too many: put the text in quotes",
                                      extra);
-        return command_error(command, EXIT_USAGE_ERROR, "'%s' is one word too many; usage: " PROGRAM " %s%s%s", extra,
-                             verb->name, verb->arguments[0] ? " " : "", verb->arguments);
+        return command_error(command, EXIT_USAGE_ERROR, "'%s' is one word too many; usage: %s %s%s%s", extra,
+                             program.name, verb->name, verb->arguments[0] ? " " : "", verb->arguments);
 }
 
 /* A controller that runs has a good configuration, also when the file was spoilt since: it is asked where it listens by
@@ -174,7 +193,9 @@ int main(int argc, char **argv) {
         terminal_init(&command.err, stderr);
         int r = parse_options(argc, argv, &command.options, &typed);
         if (r == 0 && typed.version)
-                printf(PROGRAM " %s\n", PROJECT_VERSION);
+                printf("%s %s\n", program.name, PROJECT_VERSION);
+        else if (r == 0 && typed.generate)
+                r = generate(typed.generate, stdout);
         else if (r == 0) {
                 curl_global_init(CURL_GLOBAL_DEFAULT);
                 r = run_verb(&command, &typed, argc - optind, argv + optind);

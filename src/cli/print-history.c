@@ -58,6 +58,34 @@ void print_history(const Terminal *out, const json_t *history) {
         }
 }
 
+/* When, what came of it, who and whence; then what was asked for. */
+static void print_audit_row(const Terminal *out, const json_t *entry) {
+        char at[QUANTITY_MAX], what[256];
+        int64_t status = pick_int(entry, "status", 0);
+        char *arguments = json_dumps(pick(entry, "arguments"), JSON_COMPACT | JSON_SORT_KEYS);
+        snprintf(what, sizeof what, "%s %s", pick_text(entry, "method"), pick_text(entry, "path"));
+        fprintf(out->file, "%s  %3" PRId64 "  ", quantity_time(pick(entry, "at"), at, sizeof at), status);
+        terminal_text(out, TONE_PLAIN, pick_text(entry, "who"), 24, true);
+        fputs("  ", out->file);
+        terminal_text(out, TONE_PLAIN, pick_text(entry, "whence"), 0, false);
+        fputs("\n      ", out->file);
+        terminal_text(out, TONE_PLAIN, what, 0, false);
+        terminal_say(out, TONE_FAINT, "%s%s", arguments ? " " : "", arguments ? arguments : "");
+        if (status >= 400)
+                terminal_say(out, TONE_BAD, ": %s", pick_text(entry, "outcome"));
+        fputc('\n', out->file);
+        free(arguments);
+}
+
+void print_audit(const Terminal *out, const json_t *audit) {
+        const json_t *entries = pick(audit, "entries"), *entry;
+        size_t index;
+        if (json_array_size(entries) == 0)
+                fprintf(out->file, "Nobody has asked for anything yet.\n");
+        json_array_foreach((json_t *)entries, index, entry)
+                print_audit_row(out, entry);
+}
+
 void print_releases(const Terminal *out, const json_t *answer) {
         const json_t *releases = pick(answer, "releases"), *release;
         size_t index;

@@ -76,6 +76,10 @@ static void headline_wrapped(const Terminal *out, const char *words, const char 
         terminal_wrap(out, TONE_BAD, detail, terminal_wrap(out, TONE_BAD, words, 0, 2), 2);
 }
 
+static bool held_back(const json_t *status) {
+        return pick_is(status, "traffic.state", "drained") || pick_is(status, "traffic.state", "draining");
+}
+
 static void headline(const Terminal *out, const json_t *status) {
         const char *version = pick_text(status, "version"), *health = pick_text(status, "health.state");
         const json_t *run = pick(status, "run"), *last = pick(status, "last_run");
@@ -87,7 +91,7 @@ static void headline(const Terminal *out, const json_t *status) {
                 headline_wrapped(out, "Which release is live is not known: ", pick_text(status, "version_problem"));
         else if (strcmp(health, "unhealthy") == 0)
                 terminal_say(out, TONE_BAD, "%s is live, but UNHEALTHY.", version);
-        else if (pick_is(status, "traffic.state", "drained"))
+        else if (held_back(status))
                 terminal_say(out, TONE_BAD, "%s is live, but traffic is DRAINED.", version);
         else if (strcmp(health, "healthy") == 0)
                 terminal_say(out, TONE_GOOD, "%s is live and healthy.", version);
@@ -289,7 +293,7 @@ static bool is_paused(const json_t *status) {
         return pick_true(status, "deployments.paused") && at_rest(status);
 }
 static bool is_drained(const json_t *status) {
-        return pick_is(status, "traffic.state", "drained") && at_rest(status);
+        return held_back(status) && at_rest(status);
 }
 static bool has_no_target(const json_t *status) {
         return !has_target(status) && at_rest(status) && live_known(status);
@@ -320,7 +324,7 @@ static const struct {
         {is_ill_without_target,
          "The service is not well. Name the release that is to run; the one that is live is started again:",
          "auto-rollback emergency --to VERSION \"REASON\""},
-        {is_drained, "Traffic is drained and no run is under way: restore it in the balancer, or begin a run.", ""},
+        {is_drained, "Traffic is drained and no run is under way. To give it back:", "auto-rollback restore"},
         {is_paused, "Deployments are paused. To allow them:", "auto-rollback resume"},
         {has_no_target,
          "No earlier release is fit to be chosen. One that is known can be named: emergency --to VERSION, or deploy. Releases on this machine are taken in by:",

@@ -17,10 +17,11 @@ const char *run_validation_words(const json_t *run); /* "; validated"; "" when t
 bool run_ended_json(const json_t *run);              /* its phase is one of the three ends */
 
 void print_plan(const Terminal *out, const json_t *plan);
-/* The specification's text ("Step 5: Validate Rollback"), then what failed or couldn't be verified. Returns the exit code. */
+/* The specification's text ("Step 5: Validate Rollback"), then its two lists with what was measured. Returns the exit code. */
 int print_validation(const Terminal *out, const json_t *validation);
 /* The same measurements when there is no rollback to be judged by them. */
 void print_present_metrics(const Terminal *out, const json_t *validation);
 void print_status(const Terminal *out, const json_t *status);
 void print_history(const Terminal *out, const json_t *history);
+void print_audit(const Terminal *out, const json_t *audit);
 void print_releases(const Terminal *out, const json_t *answer);

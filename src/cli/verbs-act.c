@@ -282,6 +282,52 @@ int verb_resume(Command *command) {
         return post(command, "/api/v3/deployment/resume", json_object(), print_deployments);
 }
 
+/* ---- traffic ---- */
+
+#define DRAIN_DEFAULT_S 30
+#define DRAIN_MAX_S 3600
+#define SLOW_MARGIN_MS 10000 /* until the controller has really said it */
+
+static void print_traffic(const Terminal *out, const json_t *traffic) {
+        bool flows = pick_is(traffic, "state", "flowing"), timed_out = pick_true(traffic, "timed_out");
+        terminal_say(out, flows ? TONE_GOOD : TONE_DOUBT, "%s",
+                     flows       ? "Traffic flows"
+                     : timed_out ? "Traffic is held back, but the time is over"
+                                 : "Traffic is drained");
+        if (!flows)
+                terminal_say(out, TONE_PLAIN, ": %s", pick_text(traffic, "detail"));
+        fputs(".\n", out->file);
+}
+
+int verb_drain(Command *command) {
+        int64_t seconds = DRAIN_DEFAULT_S;
+        char *end = NULL;
+        if (command->argc > 0)
+                seconds = strtoll(command->argv[0], &end, 10);
+        if ((end && (*end != '\0' || end == command->argv[0])) || seconds < 1 || seconds > DRAIN_MAX_S)
+                return command_error(command, EXIT_USAGE_ERROR, "'%s' isn't a number of seconds from 1 to %d",
+                                     command->argv[0], DRAIN_MAX_S);
+        json_t *body = json_pack("{s:I}", "timeout_seconds", (json_int_t)seconds), *traffic = NULL;
+        const Question question = {.path = "/api/v3/traffic/drain", .query = "", .body = body};
+        command->client.patience_ms = seconds * 1000 + SLOW_MARGIN_MS;
+        int r = body ? command_ask(command, &question, &traffic, NULL)
+                     : command_error(command, EXIT_INTERNAL, "no memory left to ask");
+        if (r == 0 && command->options.json)
+                print_json(stdout, traffic);
+        else if (r == 0)
+                print_traffic(&command->out, traffic);
+        if (r == 0 && pick_true(traffic, "timed_out"))
+                r = EXIT_TRY_LATER;
+        json_decref(traffic);
+        json_decref(body);
+        return r;
+}
+
+int verb_restore(Command *command) {
+        command->client.patience_ms = SLOW_MARGIN_MS;
+        return post(command, "/api/v3/traffic/restore", json_object(), print_traffic);
+}
+
 int verb_adopt(Command *command) {
         return post(command, "/api/v3/adopt", json_object(), print_releases);
 }

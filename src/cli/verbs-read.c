@@ -118,7 +118,9 @@ int verb_plan(Command *command) {
         return r;
 }
 
-int verb_history(Command *command) {
+/* A question that --limit is for. */
+static int show_limited(Command *command, Question *question,
+                        void (*print)(const Terminal *out, const json_t *answer)) {
         char query[64] = "";
         json_t *arguments = json_object();
         const char *limit = command->options.limit;
@@ -133,11 +135,21 @@ int verb_history(Command *command) {
                 snprintf(query, sizeof query, "?limit=%ld", number);
                 json_object_set_new(arguments, "limit", json_integer(number));
         }
-        const Question question = {
-                .path = "/api/v3/history", .query = query, .breakglass = "history", .arguments = arguments};
-        int r = show(command, &question, print_history);
+        question->query = query;
+        question->arguments = arguments;
+        int r = show(command, question, print);
         json_decref(arguments);
         return r;
+}
+
+int verb_history(Command *command) {
+        Question question = {.path = "/api/v3/history", .breakglass = "history"};
+        return show_limited(command, &question, print_history);
+}
+
+int verb_audit(Command *command) {
+        Question question = {.path = "/api/v3/audit", .breakglass = "audit"};
+        return show_limited(command, &question, print_audit);
 }
 
 int verb_check_config(Command *command) {

@@ -1,4 +1,4 @@
-/* The verbs: one table, from which the command line is checked and the help is printed. */
+/* A program's verbs: one table, from which the command line is checked and the help is printed. */
 #pragma once
 
 #include "cli/command.h"
@@ -10,8 +10,10 @@ typedef enum VerbOption {
         ALLOW_TO = 1 << 3,
         ALLOW_LIMIT = 1 << 4,
         ALLOW_REFERENCE = 1 << 5,
-        NEEDS_CONFIG = 1 << 6, /* can't do anything without a configuration, not even ask a controller */
-        NO_CONFIG = 1 << 7,    /* doesn't read it */
+        ALLOW_ACT = 1 << 6,
+        NEEDS_CONFIG = 1 << 7, /* can't do anything without a configuration, not even ask a controller */
+        NO_CONFIG = 1 << 8,    /* doesn't read it */
+        ALLOW_INTERVAL = 1 << 9,
 } VerbOption;
 
 struct Verb {
@@ -25,7 +27,32 @@ struct Verb {
         const char *examples; /* lines */
 };
 
-extern const Verb verbs[]; /* ends with a row whose name is NULL */
+typedef struct OptionHelp {
+        unsigned allowed_by; /* 0: everywhere */
+        char letter;         /* 0: none */
+        const char *name;
+        const char *argument; /* NULL: none */
+        const char *help;
+} OptionHelp;
+
+extern const OptionHelp option_helps[]; /* ends with a row whose name is NULL */
+
+typedef struct ExitHelp {
+        int code;
+        const char *text;
+} ExitHelp;
+
+/* One of our programs; each defines `program`. */
+typedef struct Program {
+        const char *name;
+        const char *summary;   /* one line */
+        const Verb *verbs;     /* end with a row whose name is NULL */
+        const ExitHelp *exits; /* end with a row whose text is NULL */
+        const char *examples;  /* lines */
+        const char *notes;     /* the help's last paragraph */
+} Program;
+
+extern const Program program;
 
 const Verb *verb_find(const char *name);
 const char *verb_nearest(const char *name); /* NULL: nothing is near */
@@ -42,8 +69,12 @@ int verb_plan(Command *command);
 int verb_deploy(Command *command);
 int verb_pause(Command *command);
 int verb_resume(Command *command);
+int verb_drain(Command *command);
+int verb_restore(Command *command);
 int verb_history(Command *command);
 int verb_cancel(Command *command);
+int verb_audit(Command *command);
+int verb_token(Command *command);
 int verb_adopt(Command *command);
 int verb_check_config(Command *command);
 int verb_diagram(Command *command);

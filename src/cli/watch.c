@@ -158,22 +158,38 @@ static int64_t window_us(const Command *command) {
         return command->config ? command->config->rules.window_us : WINDOW_DEFAULT_US;
 }
 
-static void print_validation_of(Command *command, const json_t *run) {
-        const char *verdict = pick_text(run, "validation");
-        json_t *validation = NULL;
+static json_t *ask_quietly(Command *command, const char *path) {
+        json_t *answer = NULL;
         Problem problem = {0};
         Error error = {0};
-        bool asked = client_call(&command->client, "/api/v3/validate", "", NULL, &validation, &problem, &error) ==
-                     CLIENT_ANSWERED;
+        bool asked = client_call(&command->client, path, "", NULL, &answer, &problem, &error) == CLIENT_ANSWERED;
         problem_clear(&problem);
-        if (asked && pick_is(validation, "verdict", verdict))
+        if (asked)
+                return answer;
+        json_decref(answer);
+        return NULL;
+}
+
+/* As things stand now; when that is another verdict already, as they were when it was given. */
+static void print_validation_of(Command *command, const json_t *run) {
+        const char *verdict = pick_text(run, "validation");
+        char path[64];
+        json_t *now = ask_quietly(command, "/api/v3/validate"), *kept = NULL;
+        const json_t *validation = now;
+        if (!pick_is(now, "verdict", verdict)) {
+                snprintf(path, sizeof path, "/api/v3/rollback/%" PRId64, pick_int(run, "id", 0));
+                kept = ask_quietly(command, path);
+                validation = pick(kept, "validated");
+        }
+        if (pick_is(validation, "verdict", verdict))
                 print_validation(&command->out, validation);
         else
                 fprintf(command->out.file, "Rollback validation: %s\n",
                         strcmp(verdict, "passed") == 0   ? "PASSED"
                         : strcmp(verdict, "failed") == 0 ? "FAILED"
                                                          : "NOT VERIFIED");
-        json_decref(validation);
+        json_decref(now);
+        json_decref(kept);
 }
 
 /* Why a run's failed requests weren't counted. Without the configuration that can't be told. */

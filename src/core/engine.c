@@ -165,7 +165,7 @@ static unsigned leading_triggers(const unsigned counts[3], unsigned degraded) {
 
 static void name_triggers(unsigned triggers, char *text, size_t size) {
         const char *separator = ": ";
-        for (unsigned bit = 1; bit <= TRIGGER_OUTAGE; bit <<= 1)
+        for (unsigned bit = 1; bit <= TRIGGER_BYZANTINE; bit <<= 1)
                 if (triggers & bit) {
                         words_append(text, size, "%s%s", separator, trigger_name((Trigger)bit));
                         separator = ", ";

@@ -37,4 +37,13 @@ typedef struct Health {
 /* Fills state, score, points and weights from the components. */
 void health_sum_up(Health *health);
 
+#define HEALTH_SCORE_LOW                                                                                               \
+        50 /* below it the whole is unhealthy; while failures are counted a component has at least this */
+
+/* One check's finding, with the failed ones in a row before it counted in *strikes: unhealthy becomes degraded until `failures`
+ * came in a row, and so it does when they aren't `counted` now. `at_once`: unhealthy beyond doubt. Returns the state to show,
+ * and raises *score accordingly. */
+HealthState health_strike(unsigned *strikes, unsigned failures, HealthState found, bool at_once, bool counted,
+                          unsigned *score);
+
 const char *health_state_name(HealthState state); /* "unknown" "healthy" "degraded" "unhealthy" */

@@ -63,7 +63,7 @@ static const char *const guard_texts[] = {
                 "no earlier release has proven itself here; a manual rollback may go to an unproven one",
         [GUARD_BUDGET_SPENT] = "the day's automatic rollbacks are spent",
         [GUARD_ALREADY_ROLLED_BACK] = "a rollback was already made for this deployment; one never triggers another",
-        [GUARD_SAME_BEFORE] = "the same symptoms were there before the deployment, so a rollback would not help",
+        [GUARD_SAME_BEFORE] = "the same symptoms were there before the deployment, or not ruled out: a rollback may not help",
         [GUARD_DRAINED_BY_OPERATOR] = "an operator has drained the traffic; nothing is done behind their back",
 };
 static const char *const sample_states[] = {
@@ -81,6 +81,8 @@ static const struct {
         {TRIGGER_SUCCESS_RATE, "success_rate", "success rate"},
         {TRIGGER_SERVICE_FAILED, "service_failed", "service failure"},
         {TRIGGER_OUTAGE, "outage", "total outage"},
+        {TRIGGER_QUORUM, "quorum", "quorum lost"},
+        {TRIGGER_BYZANTINE, "byzantine", "Byzantine member"},
 };
 
 static const char *table_name(const char *const *table, size_t size, unsigned value) {

@@ -35,7 +35,9 @@ int guard_parse(const char *key, Guard *ret);
 const char *sample_state_name(SampleState state); /* "unknown" "healthy" "degraded" */
 
 /* One bit of a set of triggers. */
+const char *trigger_name(Trigger trigger); /* "error rate" "p99 latency" "success rate" "service failure" "total outage"
+                                            * "quorum lost" "Byzantine member" */
 const char *
-trigger_name(Trigger trigger); /* "error rate" "p99 latency" "success rate" "service failure" "total outage" */
-const char *trigger_key(Trigger trigger); /* "error_rate" "latency_p99" "success_rate" "service_failed" "outage" */
+trigger_key(Trigger trigger); /* "error_rate" "latency_p99" "success_rate" "service_failed" "outage" "quorum"
+                                            * "byzantine" */
 int trigger_parse(const char *key, Trigger *ret);

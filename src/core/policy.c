@@ -255,6 +255,8 @@ void policy_decide(const PolicyInput *input, Decision *ret) {
         snprintf(ret->version, sizeof ret->version, "%s", text_or_empty(input->version));
         add_immediate(ret, TRIGGER_SERVICE_FAILED, input->unit_failure);
         add_immediate(ret, TRIGGER_OUTAGE, input->outage);
+        add_immediate(ret, TRIGGER_QUORUM, input->quorum_lost);
+        add_immediate(ret, TRIGGER_BYZANTINE, input->byzantine);
         add_window(input, ret);
         if (ret->triggers == 0)
                 return;

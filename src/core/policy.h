@@ -43,6 +43,8 @@ typedef struct PolicyInput {
         const Verdict *verdict;   /* NULL: no samples */
         const char *unit_failure; /* reason of engine_units(); NULL or "": none */
         const char *outage;       /* reason of engine_outage(); NULL or "": none */
+        const char *quorum_lost;  /* what consensus_judge() says of it; NULL or "": it isn't, or isn't known to be */
+        const char *byzantine;    /* the same, when a member is */
 } PolicyInput;
 
 /* Always fills the decision with its evidence; `id` stays 0. */

@@ -92,7 +92,7 @@ typedef struct Deployment {
         char version[VERSION_MAX];
         char previous[VERSION_MAX]; /* "" when there was none */
         int64_t at_wall;
-        unsigned symptoms_before; /* triggers already exceeded when it was made */
+        unsigned symptoms_before; /* triggers already exceeded when it was made, or not known to be absent */
         bool rolled_back;         /* an automatic rollback was begun for it: never twice */
 } Deployment;
 
@@ -185,6 +185,7 @@ typedef struct Run {
         char reason[REASON_MAX];
         char initiator[INITIATOR_MAX]; /* "controller", or "root (uid 0)" */
         int64_t decision_id;           /* of an automatic rollback, else 0 */
+        unsigned symptoms_before;      /* triggers already exceeded when it began, or not known to be absent */
         RunPhase phase;
         RunOutcome outcome;
         StepId cursor;
@@ -261,11 +262,12 @@ typedef struct UnitsState {
 } UnitsState;
 
 typedef struct TrafficState {
-        bool drained;      /* no new request reaches the service now */
-        bool gated;        /* requests are parked meanwhile, not refused; while flowing: a drain would park them */
-        int64_t in_flight; /* requests being served; -1: the balancer can't tell */
-        int64_t parked;    /* requests waiting at the gate; -1: not known */
-        int64_t limit;     /* connections it lets through at most; -1: none, or not known */
+        bool drained;        /* no new request reaches the service now */
+        bool gated;          /* requests are parked meanwhile, not refused; while flowing: a drain would park them */
+        int64_t in_flight;   /* requests being served; -1: the balancer can't tell */
+        int64_t parked;      /* requests waiting at the gate; -1: not known */
+        int64_t limit;       /* connections it lets through at most; -1: none, or not known */
+        int64_t park_max_us; /* gated: a request waits so long, then it is refused; -1: not known */
         char detail[DETAIL_MAX];
 } TrafficState;
 
@@ -274,14 +276,19 @@ typedef struct ConsensusMember {
         char name[64];
         char address[128]; /* where it is asked */
         uint64_t id;       /* 0: not known */
+        bool learner;      /* has no vote yet */
         bool reachable;
         uint64_t term, leader; /* the leader it claims; 0: none */
         int64_t applied;       /* raft index that it has applied; -1: not known */
-        bool hashed;           /* the three below are known, and of one moment */
-        int64_t revision, compact_revision;
-        uint32_t hash;    /* of its data at that revision */
-        int64_t lag_us;   /* until it had applied what the leader had when it was asked: at most this; -1: not known */
-        char detail[128]; /* why it isn't reachable */
+        int64_t revision;      /* of its data; -1: not known */
+        bool hashed;           /* the three below are known, and of one moment. Hashing is dear: not at each look */
+        int64_t hash_revision, compact_revision;
+        uint32_t hash; /* of its data at hash_revision */
+        /* The lag: until it had applied what the leader had when that was asked. At most `lag_us`, which ends when it was seen to
+         * and so includes the way there and back; at least `lag_least_us`, when it was last seen not to. -1: not known */
+        int64_t lag_us, lag_least_us;
+        int64_t behind;   /* raft entries that it still lacked when the asking ended, after lag_us: nothing is `at most` then */
+        char detail[128]; /* why it isn't reachable, or why its data wasn't hashed */
 } ConsensusMember;
 
 #define MEMBERS_MAX 9
@@ -296,6 +303,9 @@ typedef struct ConsensusState {
 typedef struct MetricsPulse {
         bool connected;             /* the source is being heard */
         int64_t requests, failures; /* since the source was opened; failures: not successes */
+        int64_t errors;             /* of the failures: 5xx, or cut by the server's side or the gate */
+        int64_t from_mono;          /* of a scraped source: the newest scrape added what lies from here */
+        int64_t as_of_mono;         /* to here; both 0: counted all along */
         int64_t last_success_mono;  /* 0: none yet */
         int64_t first_failure_mono; /* the first since the last success; 0: none */
         int64_t failures_since_success;

@@ -150,6 +150,7 @@ void aftermath(Controller *controller, const Run *run) {
 
         if (controller->journal && journal_prepare_space(controller->journal, &error) < 0)
                 alert_set(controller, "space", error_text(&error)); /* readiness tells when it is over */
+        checkup_resume(controller->checkup);
         if (controller->watcher) {
                 watcher_resume(controller->watcher);
                 current_watch_units(controller);

@@ -36,6 +36,7 @@ static void forget(struct AlertCommand *command) {
 static void on_command(void *userdata, const OpResult *result) {
         struct AlertCommand *command = userdata;
         Controller *controller = command->controller;
+        controller->alert_command_worked = result->status == OP_DONE ? KNOWN_TRUE : KNOWN_FALSE;
         if (result->status != OP_DONE)
                 log_warn("alerts.command failed: %s", error_text(&result->error));
         forget(command);
@@ -55,6 +56,7 @@ static void begin_command(Controller *controller, const char *const *argv) {
         if (process_run(controller->event, argv, NULL, ALERT_COMMAND_BUDGET_US, on_command, command, &command->op,
                         &error) >= 0)
                 return;
+        controller->alert_command_worked = KNOWN_FALSE;
         log_warn("alerts.command: %s", error_text(&error));
         forget(command);
 }

@@ -114,6 +114,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 
 static void on_event(void *userdata, const char *type, const json_t *event) {
         const Daemon *daemon = userdata;
+        api_server_calm(daemon->server, run_under_way(daemon)); /* no flood of requests delays it */
         if (daemon->server)
                 api_server_publish(daemon->server, type, event);
 }
@@ -130,6 +131,7 @@ static void adopt_once(Daemon *daemon) {
 static void on_finished(void *userdata, const Run *run) {
         Daemon *daemon = userdata;
         (void)run;
+        api_server_calm(daemon->server, run_under_way(daemon));
         adopt_once(daemon);
         (void)exit_when_done(daemon);
 }
@@ -235,8 +237,8 @@ static int open_controller(Daemon *daemon, Error *error) {
                 r = sd_event_add_time_relative(daemon->event, &daemon->recover_timer, CLOCK_BOOTTIME, 0, 0, try_recover,
                                                daemon);
         if (r >= 0)
-                r = sd_event_add_time_relative(daemon->event, &daemon->files_timer, CLOCK_BOOTTIME,
-                                               (uint64_t)FILES_EVERY_US, (uint64_t)USEC_PER_SEC, on_files, daemon);
+                r = sd_event_add_time_relative(daemon->event, &daemon->files_timer, CLOCK_BOOTTIME, 0,
+                                               (uint64_t)USEC_PER_SEC, on_files, daemon);
         if (r >= 0)
                 r = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_stop, daemon);
         if (r >= 0)

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/exit-codes.h"
 #include "core/names.h"
+#include "daemon/baseline.h"
 #include "daemon/controller.h"
 #include "daemon/holds.h"
 
@@ -42,19 +43,21 @@ static int refuse_own_run(Problem *problem, const Run *run) {
         return -1;
 }
 
-/* Which symptoms were there before: a rollback would not help against them. */
-static void note_symptoms(Controller *controller) {
+/* Which symptoms are there now: a rollback would not help against them later. */
+static unsigned symptoms_now(Controller *controller) {
         Verdict verdict;
         char reason[REASON_MAX];
-        controller->symptoms_at_begin = 0;
+        unsigned symptoms = controller_consensus_doubts(controller);
         if (!controller->watcher)
-                return;
+                return symptoms;
         watcher_verdict(controller->watcher, &verdict);
-        controller->symptoms_at_begin = verdict.triggered ? verdict.triggers : 0;
+        if (verdict.triggered)
+                symptoms |= verdict.triggers;
         if (watcher_service_failed(controller->watcher, reason, sizeof reason))
-                controller->symptoms_at_begin |= TRIGGER_SERVICE_FAILED;
+                symptoms |= TRIGGER_SERVICE_FAILED;
         if (watcher_outage(controller->watcher, reason, sizeof reason))
-                controller->symptoms_at_begin |= TRIGGER_OUTAGE;
+                symptoms |= TRIGGER_OUTAGE;
+        return symptoms;
 }
 
 /* What is live but doesn't serve (its units died, or a run held) may be started again, on a wish that names it. Without a daemon
@@ -105,15 +108,26 @@ static int refuse_run_elsewhere(Problem *problem, const LockHolder *holder) {
         return controller_busy(problem, holder, &error);
 }
 
-static int check_wish(Controller *controller, const RunWish *wish, Problem *problem) {
-        Hold hold;
+int controller_refuse_during_run(Controller *controller, Problem *problem) {
         LockHolder holder = {0};
-        Error error = {0};
         const Run *run = runner_run(controller->runner);
         if (run)
                 return refuse_own_run(problem, run);
-        if (runner_elsewhere(controller->runner, &holder)) /* in the middle of it nothing else is to be judged */
-                return refuse_run_elsewhere(problem, &holder);
+        return runner_elsewhere(controller->runner, &holder) ? refuse_run_elsewhere(problem, &holder) : 0;
+}
+
+static int refuse_paused(Problem *problem, const Hold *hold) {
+        char since[CLOCK_TEXT_MAX];
+        return problem_set(problem, 409, EXIT_TRY_LATER, "Deployments are paused",
+                           "deployments are paused by %s since %s (%s); when that is settled: auto-rollback resume",
+                           hold->by, clock_format_rfc3339(hold->since_wall, since, sizeof since), hold->why);
+}
+
+static int check_wish(Controller *controller, const RunWish *wish, Problem *problem) {
+        Hold hold;
+        Error error = {0};
+        if (controller_refuse_during_run(controller, problem) < 0)
+                return -1; /* in the middle of it nothing else is to be judged */
         if (wish->mode != MODE_EMERGENCY && controller_unusable(controller, problem) < 0)
                 return -1;
         current_look(controller);
@@ -129,9 +143,7 @@ static int check_wish(Controller *controller, const RunWish *wish, Problem *prob
         if (wish->kind != RUN_DEPLOYMENT)
                 return 0;
         if (hold_read(controller->journal, HOLD_DEPLOYMENTS, &hold, &error) >= 0 && hold.held)
-                return problem_set(problem, 409, EXIT_TRY_LATER, "Deployments are paused",
-                                   "deployments are paused by %s (%s); when that is settled: auto-rollback resume",
-                                   hold.by, hold.why);
+                return refuse_paused(problem, &hold);
         return 0;
 }
 
@@ -147,7 +159,8 @@ int controller_begin(Controller *controller, const RunWish *wish, Problem *probl
         memcpy(from, controller->version, sizeof from);
         if (strcmp(from, to) == 0 && may_start_again(controller))
                 from[0] = '\0'; /* it is started again: there is nothing to stop, and nothing to put back */
-        note_symptoms(controller);
+        if (wish->kind == RUN_DEPLOYMENT)
+                baseline_keep(controller, controller->version);
         const RunnerRequest request = {
                 .plan = {.kind = wish->kind,
                          .mode = wish->mode,
@@ -158,9 +171,12 @@ int controller_begin(Controller *controller, const RunWish *wish, Problem *probl
                 .reason = wish->reason,
                 .initiator = wish->initiator,
                 .decision_id = wish->decision_id,
+                .symptoms_before = symptoms_now(controller),
         };
+        operator_drain_yield(controller);
         if (controller->watcher)
                 watcher_suspend(controller->watcher);
+        checkup_suspend(controller->checkup);
         controller->readiness.op = op_cancel(controller->readiness.op);
         int r = runner_begin(controller->runner, &request, &holder, &error);
         if (r >= 0) {
@@ -169,6 +185,7 @@ int controller_begin(Controller *controller, const RunWish *wish, Problem *probl
         }
         if (controller->watcher)
                 watcher_resume(controller->watcher);
+        checkup_resume(controller->checkup);
         if (r == -EBUSY)
                 return controller_busy(problem, &holder, &error);
         if (r == -EINVAL || r == -EALREADY)

@@ -7,6 +7,7 @@
 #include "base/fsio.h"
 #include "base/fsowner.h"
 #include "base/log.h"
+#include "daemon/audit.h"
 #include "daemon/controller.h"
 #include "daemon/hung-holder.h"
 
@@ -30,7 +31,7 @@ typedef struct BreakGlass {
 } BreakGlass;
 
 /* Root's hands in the service user's state: what was created here must not lock the controller out. */
-static void leave_no_trace(const Config *config) {
+void breakglass_leave_no_trace(const Config *config) {
         char log_directory[PATH_MAX];
         Error error = {0};
         if (fs_give_to_owner(config->state, &error) < 0)
@@ -44,7 +45,7 @@ static void tell(void *userdata, const char *type, const json_t *event) {
         BreakGlass *glass = userdata;
         if (!glass->given && strcmp(type, "run") == 0) { /* the first append has made its lock and its files */
                 glass->given = true;
-                leave_no_trace(glass->config);
+                breakglass_leave_no_trace(glass->config);
         }
         if (glass->on_event)
                 glass->on_event(glass->userdata, type, event);
@@ -66,7 +67,12 @@ static void on_alerts_told(void *userdata) {
 }
 
 static Caller ourselves(void) {
-        Caller caller = {.uid = getuid(), .gid = getgid(), .pid = getpid(), .may_act = true};
+        Caller caller = {.uid = getuid(),
+                         .gid = getgid(),
+                         .pid = getpid(),
+                         .whence = "this machine, without a controller",
+                         .may_read = true,
+                         .may_act = true};
         const struct passwd *user = getpwuid(getuid());
         snprintf(caller.name, sizeof caller.name, "%.60s (uid %u)", user ? user->pw_name : "unknown",
                  (unsigned)getuid());
@@ -90,7 +96,7 @@ static int open_glass(BreakGlass *glass, ControllerRole role, Problem *problem) 
         if (r < 0)
                 return problem_set(problem, 503, EXIT_UNAVAILABLE, "Break glass failed", "%s",
                                    error.code ? error_text(&error) : strerror(-r));
-        leave_no_trace(glass->config); /* already now: this process may be killed, too */
+        breakglass_leave_no_trace(glass->config); /* already now: this process may be killed, too */
         glass->controller->on_event = tell;
         glass->controller->on_finished = on_finished;
         glass->controller->on_alerts_told = on_alerts_told;
@@ -99,7 +105,7 @@ static int open_glass(BreakGlass *glass, ControllerRole role, Problem *problem) 
 }
 
 static void close_glass(BreakGlass *glass) {
-        leave_no_trace(glass->config);
+        breakglass_leave_no_trace(glass->config);
         controller_free(glass->controller);
         sd_event_unref(glass->event);
         json_decref(glass->answer);
@@ -107,19 +113,21 @@ static void close_glass(BreakGlass *glass) {
 
 /* ---- reading ---- */
 
-static bool all_known(const Controller *controller) {
+/* `health`: the components, too. */
+static bool all_known(const Controller *controller, bool health) {
         bool traffic = !controller->config->traffic_driver || watcher_traffic(controller->watcher) ||
                        watcher_traffic_problem(controller->watcher)[0];
-        return watcher_units(controller->watcher) && prober_view(controller->prober)->known && traffic;
+        return watcher_units(controller->watcher) && prober_view(controller->prober)->known && traffic &&
+               (!health || !controller->checkup || checkup_complete(controller->checkup));
 }
 
-static int look_around(BreakGlass *glass, Problem *problem) {
+static int look_around(BreakGlass *glass, bool health, Problem *problem) {
         Error error = {0};
         if (controller_watch(glass->controller, &error) < 0)
                 return problem_set(problem, 503, EXIT_UNAVAILABLE, "Nothing can be watched", "%s", error_text(&error));
         current_look(glass->controller);
         int64_t deadline = clock_mono_us() + LOOK_BUDGET_US;
-        for (int64_t left = LOOK_BUDGET_US; left > 0 && !all_known(glass->controller);
+        for (int64_t left = LOOK_BUDGET_US; left > 0 && !all_known(glass->controller, health);
              left = deadline - clock_mono_us()) {
                 int r = sd_event_run(glass->event, (uint64_t)left);
                 if (r < 0)
@@ -145,7 +153,8 @@ static int blame_other_run(const BreakGlass *glass, Problem *problem) {
 static int read_only(BreakGlass *glass, ApiOperation *operation, const json_t *arguments, json_t **ret_answer,
                      Problem *problem) {
         const Caller caller = ourselves();
-        if (open_glass(glass, ROLE_READER, problem) < 0 || look_around(glass, problem) < 0)
+        bool health = operation == controller_operations.validate;
+        if (open_glass(glass, ROLE_READER, problem) < 0 || look_around(glass, health, problem) < 0)
                 return -1;
         int r = operation(glass->controller, arguments, &caller, ret_answer, problem);
         return r < 0 ? blame_other_run(glass, problem) : r;
@@ -191,6 +200,12 @@ static bool reached(const json_t *run, const char *wanted) {
                (wanted[0] == '\0' || strcmp(to, wanted) == 0);
 }
 
+/* What is done without a controller is in the same trail. */
+static void acted(const BreakGlass *glass, const json_t *arguments, int status, const char *outcome) {
+        const Caller caller = ourselves();
+        op_acted(glass->controller, &caller, "POST", "/api/v3/rollback", arguments, status, outcome);
+}
+
 static int start_fresh(BreakGlass *glass, const json_t *arguments, Problem *problem) {
         const Caller caller = ourselves();
         json_t *begun = NULL;
@@ -202,6 +217,7 @@ static int start_fresh(BreakGlass *glass, const json_t *arguments, Problem *prob
                 return -1;
         int r = controller_operations.rollback(glass->controller, arguments, &caller, &begun, problem);
         json_decref(begun);
+        acted(glass, arguments, r < 0 ? problem->status : 200, r < 0 ? problem->title : "200");
         return r < 0 ? r : loop_until_finished(glass, problem);
 }
 
@@ -233,9 +249,14 @@ static int roll_back(BreakGlass *glass, const json_t *arguments, json_t **ret_an
         if (emergency)
                 say_journal_unusable(glass);
         int finished = finish_what_was_open(glass, emergency, problem);
-        if (finished < 0)
+        if (finished < 0) {
+                acted(glass, arguments, problem->status, problem->title);
                 return -1;
-        if (!(finished > 0 && reached(glass->answer, to ? to : "")) && start_fresh(glass, arguments, problem) < 0)
+        }
+        bool done = finished > 0 && reached(glass->answer, to ? to : "");
+        if (done)
+                acted(glass, arguments, 200, "a run that was open already has been finished");
+        else if (start_fresh(glass, arguments, problem) < 0)
                 return -1;
         *ret_answer = TAKE_PTR(glass->answer);
         return *ret_answer ? 0
@@ -253,6 +274,7 @@ int breakglass_call(const Config *config, const char *operation, const json_t *a
                 {"plan", offsetof(ApiOps, plan)},
                 {"validate", offsetof(ApiOps, validate)},
                 {"history", offsetof(ApiOps, history)},
+                {"audit", offsetof(ApiOps, audit)},
         };
         BreakGlass glass = {.config = config, .on_event = on_event, .userdata = userdata};
         int r = -1;

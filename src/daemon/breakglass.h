@@ -1,5 +1,5 @@
 /* Break glass: the command line does the work itself when no controller answers, with the same engine, journal and locks. An
- * emergency must not depend on a daemon. Answers have the shapes of api/api.h, so that the command line prints both alike. */
+ * emergency must not depend on a daemon. Answers have the shapes of api/shapes.c, so that the command line prints both alike. */
 #pragma once
 
 #include "api/api.h"
@@ -13,3 +13,6 @@
 int breakglass_call(const Config *config, const char *operation, const json_t *arguments,
                     void (*on_event)(void *userdata, const char *type, const json_t *event), void *userdata,
                     json_t **ret_answer, Problem *problem);
+
+/* What root's hands have made in the service user's state is given to that user: it must not lock the controller out. */
+void breakglass_leave_no_trace(const Config *config);

@@ -10,6 +10,7 @@
 #include "daemon/prober.h"
 #include "daemon/watcher.h"
 #include "daemon/world.h"
+#include "store/journal.h"
 
 typedef struct Checkup Checkup;
 
@@ -20,7 +21,20 @@ typedef struct CheckupHooks {
         void (*condition)(void *userdata, const char *source, const char *problem);
         /* The consensus cluster was asked. */
         void (*consensus)(void *userdata, const ConsensusView *view);
+        /* Healing: "payments.service is restarted", and how that ended. */
+        void (*healing)(void *userdata, const char *name, const char *what, bool failed);
 } CheckupHooks;
+
+/* What is measured with; all of it outlives the checkup. */
+typedef struct CheckupTools {
+        World *world;
+        const Journal *journal;      /* as who writes it has it; NULL: it isn't open, or for reading alone */
+        const char *journal_problem; /* why it isn't; NULL: nothing is wrong with it */
+        const Prober *prober;
+        const Watcher *watcher;
+        bool heal;      /* what is configured to heal is healed */
+        bool one_check; /* there is only one: a component that fails it is unhealthy */
+} CheckupTools;
 
 /* What a load is made of; each -1 while it isn't known. */
 typedef struct SystemLoad {
@@ -28,21 +42,30 @@ typedef struct SystemLoad {
         int64_t at_mono;
 } SystemLoad;
 
-/* `prober` and `watcher` may be NULL (health-checker once, without a controller): what they'd tell is measured or unknown then.
- * `heal`: what is configured to heal is healed. */
-int checkup_new(World *world, const Prober *prober, const Watcher *watcher, bool heal, const CheckupHooks *hooks,
-                void *userdata, Checkup **ret_checkup, Error *error);
+/* One of network.peers, as it was found by the newest check. */
+typedef struct PeerState {
+        const char *address;
+        Tristate reached;
+        const char *problem; /* why it wasn't; "" */
+} PeerState;
+
+int checkup_new(const CheckupTools *tools, const CheckupHooks *hooks, void *userdata, Checkup **ret_checkup,
+                Error *error);
 Checkup *checkup_free(Checkup *checkup); /* NULL allowed; returns NULL */
 
-/* While a run is under way nothing is healed, and failures of api and scheduler aren't counted. */
+/* While a run is under way nothing is healed, and failures of api and scheduler aren't counted. Afterwards everything is measured
+ * at once. NULL allowed for both. */
 void checkup_suspend(Checkup *checkup);
 void checkup_resume(Checkup *checkup);
 
-/* Every component has been measured at least once since checkup_new(). */
+/* Every component has been measured at least once since checkup_new(), also what takes two looks. */
 bool checkup_complete(const Checkup *checkup);
+/* A unit is being restarted by us: that isn't a deployment. */
+bool checkup_heals(const Checkup *checkup);
 
 const Health *checkup_health(const Checkup *checkup);
 const SystemLoad *checkup_load(const Checkup *checkup);
+bool checkup_peer(const Checkup *checkup, unsigned index, PeerState *ret_peer); /* false: there is none */
 /* NULL: not configured, or not asked yet. */
 const ConsensusState *checkup_consensus(const Checkup *checkup);
 const ConsensusView *checkup_consensus_view(const Checkup *checkup);

@@ -79,7 +79,7 @@ static bool left_empty(const TreeNode *node) {
         return node->kind == TREE_SCALAR && node->text[0] == '\0';
 }
 
-static int load_value(const ConfigLoad *load, Settings *settings, const SettingSpec *spec, const TreeNode *node) {
+int config_load_value(const ConfigLoad *load, Settings *settings, const SettingSpec *spec, const TreeNode *node) {
         TreeKind wanted = spec->type == SETTING_LIST  ? TREE_SEQUENCE
                           : spec->type == SETTING_MAP ? TREE_MAPPING
                                                       : TREE_SCALAR;
@@ -99,7 +99,7 @@ static int load_value(const ConfigLoad *load, Settings *settings, const SettingS
 /* ---- blocks ---- */
 
 /* A key that is neither a setting nor (where there are drivers) a driver's block. */
-static int refuse_key(const ConfigLoad *load, const TreeNode *node, const char *block, const SettingSpec *specs,
+int config_refuse_key(const ConfigLoad *load, const TreeNode *node, const char *block, const SettingSpec *specs,
                       DriverFamily family) {
         const char *near = settings_nearest_key(specs, node->key), *name;
         const SettingSpec *ignored_specs;
@@ -119,7 +119,7 @@ static int refuse_key(const ConfigLoad *load, const TreeNode *node, const char *
                              used ? allowed : "none");
 }
 
-static int check_block_kind(const ConfigLoad *load, const TreeNode *node) {
+int config_check_block_kind(const ConfigLoad *load, const TreeNode *node) {
         if (node->kind == TREE_MAPPING || left_empty(node))
                 return 0;
         return config_refuse(load, node->mark, "'%s' must hold keys, each on its own line below it", node->key);
@@ -132,11 +132,11 @@ static int load_driver_block(const ConfigLoad *load, const TreeNode *node, const
         int r = settings_new(specs, &settings, &inner);
         if (r < 0)
                 return refuse_at(load, (TreeMark){1, 1}, &inner);
-        r = node ? check_block_kind(load, node) : 0;
+        r = node ? config_check_block_kind(load, node) : 0;
         for (const TreeNode *child = node && r == 0 ? node->children : NULL; child && r == 0; child = child->next) {
                 const SettingSpec *spec = settings_spec(specs, child->key);
-                r = spec ? load_value(load, settings, spec, child)
-                         : refuse_key(load, child, node->key, specs, FAMILY_NONE);
+                r = spec ? config_load_value(load, settings, spec, child)
+                         : config_refuse_key(load, child, node->key, specs, FAMILY_NONE);
         }
         if (r == 0 && chosen)
                 load->document->drivers[family] = TAKE_PTR(settings);
@@ -145,14 +145,16 @@ static int load_driver_block(const ConfigLoad *load, const TreeNode *node, const
 }
 
 static int load_block(const ConfigLoad *load, const BlockSpec *block, const TreeNode *node, Settings *settings) {
-        int r = check_block_kind(load, node);
+        int r = config_check_block_kind(load, node);
+        if (block->named)
+                return r; /* config_load_components() reads it */
         for (const TreeNode *child = r == 0 ? node->children : NULL; child && r == 0; child = child->next) {
                 const SettingSpec *spec = settings_spec(block->specs, child->key), *driver_specs;
                 const void *driver;
                 if (spec)
-                        r = load_value(load, settings, spec, child);
+                        r = config_load_value(load, settings, spec, child);
                 else if (!config_driver_find(block->family, child->key, &driver_specs, &driver))
-                        r = refuse_key(load, child, block->name, block->specs, block->family);
+                        r = config_refuse_key(load, child, block->name, block->specs, block->family);
         }
         return r;
 }

@@ -31,6 +31,33 @@ static void print_driver(FILE *file, const char *name, const SettingSpec *specs)
                 print_key(file, "    ", spec, NULL);
 }
 
+static const char *built_in_default(const BuiltIn *built_in, const SettingSpec *spec) {
+        const char *own = strcmp(spec->key, "weight") == 0     ? built_in->weight
+                          : strcmp(spec->key, "critical") == 0 ? built_in->critical
+                          : strcmp(spec->key, "interval") == 0 ? built_in->interval
+                                                               : NULL;
+        return own ? own : spec->fallback;
+}
+
+/* What each key means is said once; then the built-in ones with their defaults, and how one of the operator's own is written. */
+static void print_components(FILE *file, const SettingSpec *specs) {
+        char described[256];
+        for (const SettingSpec *spec = specs; spec->key; spec++)
+                fprintf(file, "  # %s: %s: %s\n", spec->key, spec->help,
+                        settings_describe(spec, described, sizeof described));
+        for (const BuiltIn *built_in = config_built_ins; built_in->name; built_in++) {
+                fprintf(file, "\n  %s:\n", built_in->name);
+                for (const SettingSpec *spec = specs; spec->key; spec++) {
+                        const char *fallback = built_in_default(built_in, spec);
+                        if (config_built_in_has(built_in, spec->key))
+                                fprintf(file, "    %s%s:%s%s\n", fallback[0] ? "" : "# ", spec->key,
+                                        fallback[0] ? " " : "", fallback);
+                }
+        }
+        fprintf(file, "\n  # one of your own, with exactly one of http, tcp, command and unit:\n"
+                      "  # payments:\n  #   http: http://127.0.0.1:9100/health\n  #   weight: 2\n");
+}
+
 void config_print_reference(FILE *file) {
         fprintf(file, "# Every key with its default. Once health.url is set, this is a configuration.\n\n");
         for (const BlockSpec *block = config_blocks; block->name; block++) {
@@ -48,5 +75,7 @@ void config_print_reference(FILE *file) {
                 const void *driver;
                 for (unsigned i = 0; config_driver_at(block->family, i, &name, &specs, &driver); i++)
                         print_driver(file, name, specs);
+                if (block->named)
+                        print_components(file, block->named);
         }
 }

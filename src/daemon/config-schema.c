@@ -1,6 +1,8 @@
 #include "daemon/config-schema.h"
 
+#include "base/nearest.h"
 #include "core/engine.h"
+#include "core/healing.h"
 #include "daemon/config.h"
 
 #include <string.h>
@@ -93,6 +95,8 @@ static const SettingSpec consensus_specs[] = {
         {"interval", SETTING_DURATION, "1s", 100 * MSEC, HOUR, NULL, "Its members are asked this often"},
         {"timeout", SETTING_DURATION, "1s", 10 * MSEC, 60 * SEC, NULL, "A member that takes longer isn't reachable"},
         {"lag", SETTING_DURATION, "50ms", MSEC, HOUR, NULL, "A member further behind its leader is degraded"},
+        {"patience", SETTING_DURATION, "5s", 0, HOUR, NULL,
+         "A quorum that is missing for this long is lost; elections and restarts take less"},
         {0},
 };
 static const SettingSpec network_specs[] = {
@@ -126,7 +130,7 @@ static const SettingSpec component_specs[] = {
         {"heal_after", SETTING_COUNT, "0", 0, 1000, NULL, "Healing begins after so many failed checks; 0: never"},
         {"heal_backoff", SETTING_DURATION, "60s", SEC, DAY, NULL,
          "Until the next try; doubled each time, forgotten when it is well"},
-        {"heal_limit", SETTING_COUNT, "3", 1, 1000, NULL, "Tries in 24 hours, at most"},
+        {"heal_limit", SETTING_COUNT, "3", 1, HEALING_TRIES_MAX, NULL, "Tries in 24 hours, at most"},
         {0},
 };
 static const SettingSpec no_specs[] = {{0}};
@@ -191,6 +195,34 @@ const BlockSpec config_blocks[] = {
         {0},
 };
 
+const BuiltIn config_built_ins[] = {
+        {.name = "consensus", .own_times = true, .critical = "true"},
+        {.name = "network"},
+        {.name = "database", .critical = "true"},
+        {.name = "storage", .interval = "30s"},
+        {.name = "api", .critical = "true", .interval = "1s"}, /* looks at what is known already */
+        {.name = "scheduler", .checkable = true},
+        {.name = "system"},
+        {0},
+};
+
+const BuiltIn *config_built_in_find(const char *name) {
+        for (const BuiltIn *built_in = config_built_ins; built_in->name; built_in++)
+                if (strcmp(built_in->name, name) == 0)
+                        return built_in;
+        return NULL;
+}
+
+bool config_is_check(const char *key) {
+        return word_listed("http tcp command unit", key);
+}
+
+bool config_built_in_has(const BuiltIn *built_in, const char *key) {
+        if (built_in && !built_in->checkable && config_is_check(key))
+                return false;
+        return !(built_in && built_in->own_times && word_listed("interval timeout", key));
+}
+
 #define TEXT(block, key, member)                                                                                       \
         { block, key, offsetof(Config, member), true }
 #define NUMBER(block, key, member)                                                                                     \
@@ -239,6 +271,7 @@ const ConfigBinding config_bindings[] = {
         NUMBER("consensus", "interval", consensus_interval_us),
         NUMBER("consensus", "timeout", consensus_timeout_us),
         NUMBER("consensus", "lag", consensus_lag_us),
+        NUMBER("consensus", "patience", consensus_patience_us),
         NUMBER("network", "loss", network_loss_ppm),
         NUMBER("network", "window", network_window_us),
         NUMBER("system", "cpu", system_cpu_ppm),

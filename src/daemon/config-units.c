@@ -114,6 +114,13 @@ int config_units(const Config *config, const char *version, UnitSet *ret_units, 
         return config_expand_units(pattern, version, ret_units, error);
 }
 
+int config_unit(const char *name, UnitSet *ret_units, Error *error) {
+        const char *const names[] = {name, NULL};
+        if (strpbrk(name, "{}"))
+                return error_set(error, -EINVAL, "'%.80s' is no unit's name; placeholders are not allowed here", name);
+        return config_expand_units(names, "", ret_units, error);
+}
+
 int config_saved_path(const Config *config, const char *version, char *ret_path, size_t size, Error *error) {
         int r = check_version(version, error);
         return r < 0 ? r : expand(config->saved_config, version, ret_path, size, error);

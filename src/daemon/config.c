@@ -4,7 +4,6 @@
 #include "base/settings-build.h"
 #include "daemon/config-load.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -79,6 +78,8 @@ static int load_tree(ConfigLoad *load, Config *config) {
         if (r == 0)
                 r = load_drivers(load, config);
         if (r == 0)
+                r = config_load_components(load, config);
+        if (r == 0)
                 r = config_check_required(load);
         if (r == 0)
                 r = bind_values(load, config);
@@ -107,12 +108,24 @@ int config_load_text(const char *name, const char *text, size_t size, Config **r
         return 0;
 }
 
+static int check_command(const char *const *command, Error *error) {
+        return command[0] && command[0][0] == '/' ? fs_check_trusted(command[0], error) : 0;
+}
+
 /* What a root process runs must not be somebody else's to change. */
 static int check_trust(const Config *config, const char *path, Error *error) {
-        assert(config->alert_command); /* a list is never absent, only empty */
+        const char *name;
+        const char *const *command;
         int r = fs_check_trusted(path, error);
-        if (r == 0 && config->alert_command[0] && config->alert_command[0][0] == '/')
-                r = fs_check_trusted(config->alert_command[0], error);
+        if (r == 0)
+                r = check_command(config->alert_command, error);
+        for (unsigned i = 0; i < config->component_count && r == 0; i++) {
+                r = check_command(settings_list(config->components[i].settings, "command"), error);
+                if (r == 0)
+                        r = check_command(settings_list(config->components[i].settings, "clear"), error);
+        }
+        for (unsigned i = 0; r == 0 && settings_map_at(config->cache_block, "clear", i, &name, &command); i++)
+                r = check_command(command, error);
         return r;
 }
 
@@ -150,6 +163,8 @@ Config *config_free(Config *config) {
                 settings_free(document->blocks[i]);
         for (size_t i = 0; document && i < FAMILY_COUNT; i++)
                 settings_free(document->drivers[i]);
+        for (size_t i = 0; document && i < COMPONENTS_MAX; i++)
+                settings_free(document->components[i]);
         free(document);
         for (const ConfigBinding *binding = config_bindings; binding->block; binding++)
                 if (binding->text)

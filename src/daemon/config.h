@@ -1,4 +1,4 @@
-/* The configuration: /etc/novacron/rollback.yaml. Everything has a default except what only the operator can know. Loading
+/* The configuration: /etc/novacron-rollback/rollback.yaml. Everything has a default except what only the operator can know. Loading
  * either gives a whole valid Config or an Error that reads `file:line:column: what is wrong and what is allowed`. */
 #pragma once
 
@@ -7,9 +7,9 @@
 #include "base/settings.h"
 #include "core/types.h"
 
-#define CONFIG_PATH_DEFAULT "/etc/novacron/rollback.yaml"
+#define CONFIG_PATH_DEFAULT "/etc/novacron-rollback/rollback.yaml"
 
-#define COMPONENTS_MAX 24
+#define COMPONENTS_MAX 32 /* the built-in ones among them */
 #define COMPONENT_NAME_MAX 32
 
 typedef struct Config {
@@ -51,20 +51,21 @@ typedef struct Config {
         /* consensus: driver may be "none" (NULL) */
         const ConsensusDriver *consensus_driver;
         Settings *consensus_settings;
-        int64_t consensus_interval_us, consensus_timeout_us, consensus_lag_us;
+        int64_t consensus_interval_us, consensus_timeout_us, consensus_lag_us, consensus_patience_us;
 
         /* network: and system: */
         const char *const *network_peers; /* NULL-terminated */
         int64_t network_loss_ppm, network_window_us;
         int64_t system_cpu_ppm, system_memory_ppm, system_disk_ppm, system_window_us;
 
-        /* components: what the operator says of each; in the file's order */
+        /* components: first the built-in ones, also those that the file says nothing of; then the operator's own, in the file's
+         * order */
         unsigned component_count;
         struct ConfigComponent {
                 char name[COMPONENT_NAME_MAX];
+                const char *check;  /* "http", "tcp", "command" or "unit"; NULL: none was given */
                 Settings *settings; /* rows of component_specs, in config-schema.c */
         } components[COMPONENTS_MAX];
-        Settings *component_defaults; /* of a component the file says nothing of */
 
         /* cache: */
         Settings *cache_block; /* for its map `clear:` (name -> command) */
@@ -81,7 +82,7 @@ typedef struct Config {
         void *document; /* what owns the settings' memory */
 } Config;
 
-/* As root also refuses a file (or an alert command) that others could change: -EPERM. */
+/* As root also refuses a file (or a command in it) that others could change: -EPERM. */
 int config_load(const char *path, Config **ret_config, Error *error);
 /* The same from memory, without looking at any file; `name` is what messages call it. */
 int config_load_text(const char *name, const char *text, size_t size, Config **ret_config, Error *error);
@@ -89,6 +90,9 @@ Config *config_free(Config *config); /* NULL allowed; returns NULL */
 
 /* The units of a release: by the first matching row of `units.releases`, else by the pattern. `version` must be valid. */
 int config_units(const Config *config, const char *version, UnitSet *ret_units, Error *error);
+
+/* One unit that is named as it is, without placeholders: ".service" is added where nothing like it is there. */
+int config_unit(const char *name, UnitSet *ret_units, Error *error);
 
 /* The saved configuration's path of a release; "" when saved_config is "". */
 int config_saved_path(const Config *config, const char *version, char *ret_path, size_t size, Error *error);

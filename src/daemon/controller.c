@@ -3,6 +3,7 @@
 #include "api/wire.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/audit.h"
 #include "store/sidefile.h"
 
 #include <errno.h>
@@ -64,8 +65,10 @@ static void on_page(void *userdata, const Run *run, const char *message) {
 
 static void on_look(void *userdata) {
         Controller *controller = userdata;
-        if (controller->watcher) /* not while it is being made */
-                deciding_look(controller);
+        if (!controller->watcher) /* while it is being made */
+                return;
+        operator_drain_look(controller);
+        deciding_look(controller);
 }
 
 static void on_sampled(void *userdata, const Sample *sample) {
@@ -184,13 +187,19 @@ Controller *controller_free(Controller *controller) {
         alerts_cancel(controller);
         adoption_cancel(controller);
         readiness_cancel(controller);
+        cache_clear_cancel(controller);
+        force_election_cancel(controller);
+        operator_drain_cancel(controller);
         controller->validating.op = op_cancel(controller->validating.op);
+        controller->checkup = checkup_free(controller->checkup);
         controller->watcher = watcher_free(controller->watcher);
         controller->prober = prober_free(controller->prober);
         controller->runner = runner_free(controller->runner);
         controller->world = world_close(controller->world);
+        audit_free(controller);
         controller->journal = journal_close(controller->journal);
         sd_event_unref(controller->event);
+        exposition_free(controller);
         free(controller->decision);
         free(controller);
         return NULL;
@@ -220,6 +229,8 @@ int controller_watch(Controller *controller, Error *error) {
         int r = prober_new(controller->world, &controller->prober, error);
         if (r >= 0)
                 r = watcher_new(controller->world, controller->prober, &hooks, controller, &controller->watcher, error);
+        if (r >= 0)
+                r = checking_begin(controller, error);
         if (r < 0)
                 return r;
         if (runner_run(controller->runner))
@@ -245,6 +256,7 @@ static void look_afresh(Controller *controller) {
         if (!controller->watcher)
                 return;
         watcher_resume(controller->watcher);
+        checkup_resume(controller->checkup);
         if (controller->current_seen)
                 current_watch_units(controller);
 }
@@ -255,6 +267,7 @@ int controller_recover(Controller *controller, LockHolder *ret_holder, Error *er
         if (r > 0 && runner_run(controller->runner)) {
                 if (controller->watcher)
                         watcher_suspend(controller->watcher);
+                checkup_suspend(controller->checkup);
                 controller->readiness.op = op_cancel(controller->readiness.op);
                 validating_drop(controller);
         }

@@ -5,6 +5,8 @@
  *   current.c     what is live, and who changed it  validating.c did the rollback help?
  *   catalog.c     the releases and their states     readiness.c  could the target start right now?
  *   alerts.c      what a person should know         baseline.c   a release's own latency before a deployment
+ *   checking.c    health of the components: what is found is told
+ *   operator-drain*.c  traffic that an operator holds back
  *   operations*.c, status.c, exposition.c: the API's answers */
 #pragma once
 
@@ -62,7 +64,6 @@ typedef struct Controller {
         int64_t restarts;
         bool deployment_known, deployment_is_rollback;
         Deployment deployment;
-        unsigned symptoms_at_begin; /* triggers exceeded when the run under way began */
         bool triggered_since_deployment;
         bool baked;   /* its bake is over: nothing to look up every second */
         bool flowing; /* as of the last look: the balancer gives the service requests */
@@ -77,9 +78,11 @@ typedef struct Controller {
         Alert alerts[ALERTS_MAX];
         unsigned alert_count;
         struct AlertCommand *alert_commands;    /* those that run at this moment */
+        Tristate alert_command_worked;          /* the last that ended; KNOWN_NOT: none yet */
         void (*on_alerts_told)(void *userdata); /* the last of them has ended; may be NULL */
 
-        struct Adoption *adoption; /* taking releases in; NULL: not under way */
+        struct AuditTrail *audit_trail; /* what was refused lately; NULL: nothing asked for yet */
+        struct Adoption *adoption;      /* taking releases in; NULL: not under way */
         struct Readiness {
                 Op *op;
                 sd_event_source *timer;
@@ -87,8 +90,13 @@ typedef struct Controller {
                 Tristate ready;
                 char detail[DETAIL_MAX];
         } readiness;
+        struct OperatorDrain *operator_drain; /* what an operator has asked of the balancer; NULL: nothing yet */
+        struct CacheClear *cache_clear;       /* NULL: not under way */
+        struct Election *election;            /* the leadership is being moved; NULL: it isn't */
+        struct Exposition *exposition;        /* the sums of the controller's own metrics; NULL: not asked for yet */
         struct Validating {
-                int64_t run_id; /* 0: nothing to validate */
+                int64_t run_id;     /* 0: nothing to validate */
+                int64_t ended_wall; /* the run's end */
                 int64_t since_mono, requests_before;
                 char expected[VERSION_MAX];
                 Op *op;
@@ -134,7 +142,9 @@ void controller_tell(Controller *controller, const char *type, json_t *event); /
 json_t *controller_run_json(Controller *controller, const Run *run);           /* with its validation */
 void controller_tell_run(Controller *controller, const Run *run);
 int controller_busy(Problem *problem, const LockHolder *holder,
-                    const Error *error);                                 /* 409, 75, who holds the run lock; -1 */
+                    const Error *error); /* 409, 75, who holds the run lock; -1 */
+/* 409 and -1 while a run is under way, here or elsewhere. */
+int controller_refuse_during_run(Controller *controller, Problem *problem);
 int controller_unusable(const Controller *controller, Problem *problem); /* -1 when the journal can't be used */
 
 /* Others may have left a run open, or made one, since the journal was last looked at for it. */
@@ -143,9 +153,14 @@ bool controller_at_rest(
         const Controller
                 *controller); /* no run is under way, nor was one left open: what is seen is the service's own */
 
+int checking_begin(Controller *controller, Error *error); /* makes the checkup */
+
 void deciding_look(Controller *controller); /* every second, and when something changed */
 
 void current_look(Controller *controller); /* notices what others did: current.c */
+/* Of TRIGGERS_CONSENSUS those that can't be ruled out now: unless the cluster is known to be sound, what is found later may have
+ * been so before. */
+unsigned controller_consensus_doubts(const Controller *controller);
 void current_made(Controller *controller, const Run *run, const char *version, const char *previous);
 void current_watch_units(Controller *controller);
 
@@ -159,6 +174,10 @@ void validating_look(Controller *controller);
 void validating_drop(Controller *controller);    /* it can't be told any more */
 void validating_pick_up(Controller *controller); /* what a process before us began to validate */
 void validating_answer(Controller *controller, Validation *ret_validation); /* as things stand now */
+/* Every component that counts was measured after that. */
+bool validation_health_fresh(const Controller *controller, int64_t since_wall);
+/* Asks all that is to be asked, but for the sample. */
+void validation_judge(Controller *controller, const Sample *sample, Validation *ret_validation);
 
 /* The releases on the machine with their states; at most RELEASES_MAX of them. */
 int catalog_read(Controller *controller, Release *ret_releases, unsigned *ret_count, Error *error);
@@ -178,6 +197,22 @@ void alert_set(Controller *controller, const char *source, const char *message);
 bool alerts_under_way(const Controller *controller);
 void alerts_cancel(Controller *controller);
 
+/* Traffic in an operator's hands: operator-drain.c. They answer later, by api_reply(); -1 with `problem` at once. */
+int operator_drain_begin(Controller *controller, const Caller *caller, int64_t timeout_us, ApiReply *reply,
+                         Problem *problem);
+int operator_restore_begin(Controller *controller, const Caller *caller, ApiReply *reply, Problem *problem);
+void operator_drain_yield(Controller *controller); /* a run begins: nothing is given back beside it */
+/* Every second: keeps what an operator has drained so, also after a restart. */
+void operator_drain_look(Controller *controller);
+void operator_drain_cancel(Controller *controller);
+const char *operator_drain_state(const Controller *controller); /* "draining", "restoring", or NULL: neither */
+Tristate operator_drain_timed_out(const Controller *controller);
+
+void cache_clear_cancel(Controller *controller);
+void force_election_cancel(Controller *controller);
+void exposition_free(Controller *controller);
+
 extern const ApiOps controller_operations; /* `self` is the Controller */
 json_t *status_answer(Controller *controller);
+json_t *status_traffic(Controller *controller);
 json_t *status_hold(Controller *controller, int kind /* HoldKind */);

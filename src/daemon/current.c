@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/names.h"
+#include "daemon/baseline.h"
 #include "daemon/controller.h"
 
 #include <errno.h>
@@ -41,7 +42,7 @@ static void add_deployment(Controller *controller, const Deployment *deployment,
 
 void current_made(Controller *controller, const Run *run, const char *version, const char *previous) {
         Deployment deployment = {
-                .run_id = run->id, .at_wall = clock_wall_us(), .symptoms_before = controller->symptoms_at_begin};
+                .run_id = run->id, .at_wall = clock_wall_us(), .symptoms_before = run->symptoms_before};
         snprintf(deployment.version, sizeof deployment.version, "%s", version);
         snprintf(deployment.previous, sizeof deployment.previous, "%s", previous);
         add_deployment(controller, &deployment, run->plan.kind == RUN_ROLLBACK);
@@ -61,12 +62,18 @@ static void set_baking(Controller *controller, const char *version) {
                 log_error("the state of %s could not be journalled: %s", version, error_text(&error));
 }
 
+unsigned controller_consensus_doubts(const Controller *controller) {
+        const ConsensusView *view = controller->checkup ? checkup_consensus_view(controller->checkup) : NULL;
+        return (view && view->quorum == KNOWN_TRUE ? 0U : TRIGGER_QUORUM) |
+               (view && view->data_agrees ? 0U : TRIGGER_BYZANTINE);
+}
+
 /* The window was filled before the change was seen, so it tells what was wrong before. What triggers at once may be the new one's. */
 static unsigned symptoms_before(Controller *controller) {
         Verdict verdict = {0};
         if (controller->watcher)
                 watcher_verdict(controller->watcher, &verdict);
-        return verdict.triggered ? verdict.triggers : 0;
+        return (verdict.triggered ? verdict.triggers : 0) | controller_consensus_doubts(controller);
 }
 
 static void observe(Controller *controller, const char *version, const char *previous, const char *how) {
@@ -102,9 +109,11 @@ static void look_at_link(Controller *controller) {
         controller_remember_deployment(controller); /* break glass may have made one */
         char before[VERSION_MAX];
         memcpy(before, controller->deployment.version, sizeof before);
-        if (strcmp(version, before) != 0)
-                observe(controller, version, before,
-                        before[0] ? "current was changed by somebody else" : "found on this machine");
+        if (strcmp(version, before) == 0)
+                return;
+        baseline_keep(controller, before);
+        observe(controller, version, before,
+                before[0] ? "current was changed by somebody else" : "found on this machine");
 }
 
 /* A restart by the supervisor itself isn't a deployment; a new invocation without one is. */
@@ -112,13 +121,19 @@ static void look_at_invocation(Controller *controller) {
         const UnitsState *units = controller->watcher ? watcher_units(controller->watcher) : NULL;
         if (!units || !units->active || units->invocation[0] == '\0')
                 return;
+        if (checkup_heals(controller->checkup)) { /* a unit is being restarted by us */
+                controller->invocation[0] = '\0';
+                return;
+        }
         bool changed = controller->invocation[0] != '\0' && strcmp(controller->invocation, units->invocation) != 0;
         bool by_itself = units->restarts > controller->restarts;
         memcpy(controller->invocation, units->invocation, sizeof controller->invocation);
         controller->restarts = units->restarts;
-        if (changed && !by_itself)
+        if (changed && !by_itself) {
+                baseline_keep(controller, controller->version);
                 observe(controller, controller->version, controller->deployment.previous,
                         "its units were restarted by somebody else");
+        }
 }
 
 void current_look(Controller *controller) {

@@ -45,6 +45,8 @@ static bool drained_by_operator(Controller *controller) {
         Error error = {0};
         const TrafficState *traffic = watcher_traffic(controller->watcher);
         bool recorded = hold_read(controller->journal, HOLD_TRAFFIC, &hold, &error) >= 0 && hold.held;
+        if (recorded && hold_stays(&hold))
+                return true; /* though it may flow for the moment: operator-drain.c takes it again */
         /* the operator has put it back, or a run could not say that it did */
         if (recorded && traffic && !traffic->drained)
                 (void)hold_release(controller->journal, HOLD_TRAFFIC, &error);
@@ -113,7 +115,13 @@ static unsigned fingerprint(const Decision *decision) {
         return (unsigned)decision->kind | (decision->triggers << 4) | ((unsigned)decision->guard << 16);
 }
 
-static void think(Controller *controller, const Verdict *verdict, const char *unit_failure, const char *outage) {
+/* What triggers at once, in words; "" for what isn't so. */
+typedef struct Immediate {
+        char unit_failure[REASON_MAX], outage[REASON_MAX];
+        const char *quorum_lost, *byzantine;
+} Immediate;
+
+static void think(Controller *controller, const Verdict *verdict, const Immediate *immediate) {
         AUTO_FREE Release *releases = calloc(RELEASES_MAX, sizeof *releases);
         unsigned count = 0;
         Error error = {0};
@@ -131,8 +139,10 @@ static void think(Controller *controller, const Verdict *verdict, const char *un
                 .rollbacks_today = rollbacks_today(controller),
                 .drained_by_operator = drained_by_operator(controller),
                 .verdict = verdict,
-                .unit_failure = unit_failure,
-                .outage = outage,
+                .unit_failure = immediate->unit_failure,
+                .outage = immediate->outage,
+                .quorum_lost = immediate->quorum_lost,
+                .byzantine = immediate->byzantine,
         };
         policy_decide(&input, controller->decision);
         if (controller->decision->kind == DECISION_NONE)
@@ -174,6 +184,7 @@ static bool others_are_done(Controller *controller) {
         if (runner_elsewhere(controller->runner, NULL)) {
                 controller->recovered = false;
                 watcher_suspend(controller->watcher);
+                checkup_suspend(controller->checkup);
                 return false;
         }
         if (!controller_recovery_due(controller))
@@ -184,19 +195,28 @@ static bool others_are_done(Controller *controller) {
         return r != -EBUSY && !runner_run(controller->runner);
 }
 
+static bool look_for_immediate(Controller *controller, Immediate *immediate) {
+        const ConsensusView *view = controller->checkup ? checkup_consensus_view(controller->checkup) : NULL;
+        bool failed = watcher_service_failed(controller->watcher, immediate->unit_failure,
+                                             sizeof immediate->unit_failure);
+        bool dark = watcher_outage(controller->watcher, immediate->outage, sizeof immediate->outage);
+        immediate->quorum_lost = view && view->quorum == KNOWN_FALSE ? view->words : "";
+        immediate->byzantine = view && view->byzantine > 0 ? view->words : "";
+        return failed || dark || immediate->quorum_lost[0] || immediate->byzantine[0];
+}
+
 void deciding_look(Controller *controller) {
-        char unit_failure[REASON_MAX], outage[REASON_MAX];
+        Immediate immediate;
         Verdict verdict;
         if (controller->role != ROLE_DAEMON || runner_run(controller->runner) || !others_are_done(controller))
                 return;
         current_look(controller);
         validating_look(controller);
-        bool failed = watcher_service_failed(controller->watcher, unit_failure, sizeof unit_failure);
-        bool dark = watcher_outage(controller->watcher, outage, sizeof outage);
+        bool at_once = look_for_immediate(controller, &immediate);
         watcher_verdict(controller->watcher, &verdict);
-        if (failed || dark || verdict.triggered) {
+        if (at_once || verdict.triggered) {
                 controller->symptoms_mono = clock_mono_us();
-                think(controller, &verdict, unit_failure, outage);
+                think(controller, &verdict, &immediate);
                 return;
         }
         look_at_traffic(controller);

@@ -10,7 +10,8 @@ typedef enum HoldKind { HOLD_DEPLOYMENTS, HOLD_TRAFFIC } HoldKind;
 
 typedef struct Hold {
         bool held;
-        int64_t run_id; /* 0: an operator's */
+        int64_t run_id;   /* 0: an operator's */
+        bool at_balancer; /* of traffic: drained at the balancer itself, which therefore knows when it is over */
         int64_t since_wall;
         char by[INITIATOR_MAX];
         char why[REASON_MAX];
@@ -20,3 +21,8 @@ typedef struct Hold {
 int hold_read(Journal *journal, HoldKind kind, Hold *ret_hold, Error *error);
 int hold_take(Journal *journal, HoldKind kind, const Hold *hold, Error *error);
 int hold_release(Journal *journal, HoldKind kind, Error *error);
+
+/* An operator's drain that stays until the operator restores, whatever the balancer says meanwhile. */
+static inline bool hold_stays(const Hold *hold) {
+        return hold->held && hold->run_id == 0 && !hold->at_balancer;
+}

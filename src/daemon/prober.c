@@ -10,7 +10,7 @@ struct Prober {
         sd_event_source *timer;
         HttpCall *call;
         ProbeView view;
-        int64_t since_wall;
+        int64_t since_wall, answered_mono;
         char detail[DETAIL_MAX];
 };
 
@@ -30,6 +30,7 @@ static void note_answer(Prober *prober, bool healthy) {
 static void on_answer(void *userdata, const HttpAnswer *answer) {
         Prober *prober = userdata;
         prober->call = NULL;
+        prober->answered_mono = clock_mono_us();
         if (answer->code == 0)
                 snprintf(prober->detail, sizeof prober->detail, "%.*s", DETAIL_MAX - 1, error_text(&answer->error));
         else
@@ -95,6 +96,10 @@ const ProbeView *prober_view(const Prober *prober) {
 
 const char *prober_detail(const Prober *prober) {
         return prober->detail;
+}
+
+int64_t prober_answered_mono(const Prober *prober) {
+        return prober->answered_mono;
 }
 
 int64_t prober_since_wall(const Prober *prober) {

@@ -241,6 +241,7 @@ int runner_begin(Runner *runner, const RunnerRequest *request, LockHolder *ret_h
         if (r < 0)
                 return r;
         run_init(&runner->run, &plan, request->reason, request->initiator, request->decision_id, clock_wall_us());
+        runner->run.symptoms_before = request->symptoms_before;
         runner->under_way = true;
         runner->failures_at_drain = -1;
         const RunEvent start = {.type = EVENT_START, .wall = clock_wall_us()};

@@ -29,6 +29,7 @@ typedef struct RunnerRequest {
         const char *reason;
         const char *initiator;
         int64_t decision_id;
+        unsigned symptoms_before; /* as Run's */
 } RunnerRequest;
 
 /* Takes the run lock and begins. -EBUSY: another process holds it, *ret_holder says who, since when and why. */

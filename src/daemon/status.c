@@ -62,23 +62,28 @@ static json_t *deployment_part(Controller *controller) {
                          "armed_until", wire_time(armed ? until : 0), "state", release_state_name(release.state));
 }
 
-static json_t *traffic_part(Controller *controller) {
+json_t *status_traffic(Controller *controller) {
         Hold hold;
         Error error = {0};
         if (hold_read(controller->journal, HOLD_TRAFFIC, &hold, &error) < 0)
                 hold = (Hold){0};
         const TrafficState *traffic = controller->watcher ? watcher_traffic(controller->watcher) : NULL;
-        if (!traffic) {
-                const char *problem = controller->watcher ? watcher_traffic_problem(controller->watcher) : "";
-                const char *why =
-                        !controller->config->traffic_driver ? "no balancer is configured (traffic.driver)" : problem;
-                return json_pack("{s:s, s:n, s:n, s:n, s:o, s:o}", "state", "unknown", "in_flight", "parked", "gate",
-                                 "by", wire_text_or_null(hold.by), "detail", wire_text(why));
-        }
-        return json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}", "state", traffic->drained ? "drained" : "flowing",
-                         "in_flight", count_or_null(traffic->in_flight), "parked", count_or_null(traffic->parked),
-                         "gate", traffic->gated, "by", wire_text_or_null(traffic->drained ? hold.by : NULL), "detail",
-                         wire_text(traffic->detail));
+        const char *under_way = operator_drain_state(controller), *problem = "";
+        if (controller->watcher)
+                problem = watcher_traffic_problem(controller->watcher);
+        if (!controller->config->traffic_driver)
+                problem = "no balancer is configured (traffic.driver)";
+        const char *state = under_way ? under_way : !traffic ? "unknown" : traffic->drained ? "drained" : "flowing";
+        bool held = hold.held && (under_way || !traffic || traffic->drained);
+        int64_t age_us = traffic ? clock_mono_us() - watcher_traffic_mono(controller->watcher) : 0;
+        return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "state", state, "in_flight",
+                         count_or_null(traffic ? traffic->in_flight : -1), "parked",
+                         count_or_null(traffic ? traffic->parked : -1), "gate",
+                         traffic ? json_boolean(traffic->gated) : json_null(), "by",
+                         wire_text_or_null(held ? hold.by : NULL), "since", wire_time(held ? hold.since_wall : 0),
+                         "timed_out", tristate(operator_drain_timed_out(controller)), "sample_age_s",
+                         traffic ? json_real((double)age_us / (double)USEC_PER_SEC) : json_null(), "detail",
+                         wire_text(traffic ? traffic->detail : problem));
 }
 
 static json_t *units_part(Controller *controller) {
@@ -173,8 +178,8 @@ json_t *status_answer(Controller *controller) {
         if (!status)
                 return NULL;
         json_t *rest = json_pack(
-                "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "traffic", traffic_part(controller), "units",
-                units_part(controller), "health", health_part(controller), "metrics", metrics_part(controller),
+                "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "traffic", status_traffic(controller),
+                "units", units_part(controller), "health", health_part(controller), "metrics", metrics_part(controller),
                 "window", window_part(controller), "thresholds", wire_thresholds(&controller->config->rules), "run",
                 run ? controller_run_json(controller, run) : json_null(), "last_run", last_run_part(controller),
                 "rollbacks_today", (json_int_t)today, "rollbacks_per_day",

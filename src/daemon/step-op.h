@@ -30,9 +30,10 @@ struct StepOp {
         StepStage *next;       /* when the child is done */
         StepStage *on_failure; /* when it failed or timed out; NULL: the step ends the same way */
 
-        int64_t successes;          /* verify_health: in a row */
-        char what[DETAIL_MAX + 64]; /* the step's title, and what it is waiting for: said when its budget ends */
-        char note[DETAIL_MAX];      /* put before the final detail */
+        int64_t successes;              /* verify_health: in a row */
+        char what[DETAIL_MAX + 64];     /* the step's title, and what it is waiting for: said when its budget ends */
+        char note[DETAIL_MAX];          /* put before the final detail */
+        char drained_by[INITIATOR_MAX]; /* drain_traffic: who has drained already */
 };
 
 /* What a step works with; the pointers must outlive it. */

@@ -3,6 +3,9 @@
 #include "daemon/holds.h"
 #include "daemon/steps.h"
 
+#define LOOK_AGAIN_US (10 * USEC_PER_MSEC)
+#define LOOK_MARGIN_US (200 * USEC_PER_MSEC)
+
 static const TrafficDriver *driver(const StepOp *step) {
         return step->world->config->traffic_driver;
 }
@@ -18,18 +21,21 @@ static int record_drain(StepOp *step, Error *error) {
 
 static void on_drained(StepOp *step, const OpResult *result) {
         OpResult answer = {.status = OP_DONE, .number = result->number};
+        char stays[INITIATOR_MAX + 40] = "";
+        if (step->drained_by[0])
+                snprintf(stays, sizeof stays, "drained by %s, which stays; ", step->drained_by);
         if (result->number > 0)
-                snprintf(answer.detail, sizeof answer.detail, "%lld requests still in flight were given up",
+                snprintf(answer.detail, sizeof answer.detail, "%s%lld requests still in flight were given up", stays,
                          (long long)result->number);
         else
-                snprintf(answer.detail, sizeof answer.detail, "%s",
+                snprintf(answer.detail, sizeof answer.detail, "%s%s", stays,
                          result->detail[0] ? result->detail : "nothing in flight");
         op_complete(&step->op, &answer);
 }
 
-static void drain_now(StepOp *step) {
+static void drain_now(StepOp *step, bool record) {
         Error error = {0};
-        if (record_drain(step, &error) < 0) {
+        if (record && record_drain(step, &error) < 0) {
                 op_fail(&step->op, &error);
                 return;
         }
@@ -39,11 +45,63 @@ static void drain_now(StepOp *step) {
         step_began(step, r, &error);
 }
 
+/* ---- what an operator has drained stays so; what was in flight then may still be ---- */
+
+static void look_again(StepOp *step);
+static void on_traffic_before(StepOp *step, const OpResult *result);
+
+static int on_pause(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void)source;
+        (void)usec;
+        look_again(userdata);
+        return 0;
+}
+
+/* As long as a drain of the run's own would wait. */
+static bool waited_enough(const StepOp *step, bool gated) {
+        int64_t waited = clock_mono_us() - step->begun_mono;
+        return (gated && waited >= step->world->config->drain_park_max_us) || step_budget_left(step) <= LOOK_MARGIN_US;
+}
+
+static void on_looked_again(StepOp *step, const OpResult *result) {
+        int64_t in_flight = result->traffic.in_flight;
+        if (!result->traffic.drained) { /* given back meanwhile */
+                on_traffic_before(step, result);
+                return;
+        }
+        if (in_flight <= 0) {
+                step_done(step, "already drained by %s, which stays; %s", step->drained_by,
+                          in_flight == 0 ? "nothing in flight" : "how many are in flight isn't known");
+                return;
+        }
+        if (waited_enough(step, result->traffic.gated)) {
+                OpResult answer = {.status = OP_DONE, .number = in_flight};
+                snprintf(answer.detail, sizeof answer.detail,
+                         "already drained by %.80s, which stays; %lld requests still in flight were given up",
+                         step->drained_by, (long long)in_flight);
+                op_complete(&step->op, &answer);
+                return;
+        }
+        step->pause = sd_event_source_disable_unref(step->pause);
+        if (sd_event_add_time_relative(step->world->event, &step->pause, CLOCK_BOOTTIME, (uint64_t)LOOK_AGAIN_US, 1000,
+                                       on_pause, step) < 0)
+                step_done(step, "already drained by %s, which stays", step->drained_by);
+}
+
+static void look_again(StepOp *step) {
+        Error error = {0};
+        step_expect(step, on_looked_again, NULL);
+        int r = driver(step)->query(step->world->traffic, step_budget_left(step), step_on_child, step, &step->child,
+                                    &error);
+        step_began(step, r, &error);
+}
+
 /* Drained, and by no run: an operator did it at the balancer itself. Written down, so that step 7 leaves it alone. */
 static int record_drain_by_hand(StepOp *step, Hold *hold, Error *error) {
         if (hold->held)
                 return 0;
         *hold = (Hold){.held = true,
+                       .at_balancer = true,
                        .since_wall = clock_wall_us(),
                        .by = "an operator",
                        .why = "drained at the balancer itself"};
@@ -55,11 +113,18 @@ static void on_traffic_before(StepOp *step, const OpResult *result) {
         Error error = {0};
         bool known = hold_read(step->journal, HOLD_TRAFFIC, &hold, &error) >= 0;
         bool a_runs = known && hold.held && hold.run_id != 0;
-        if (result->traffic.drained && !a_runs && known && record_drain_by_hand(step, &hold, &error) >= 0) {
-                step_done(step, "already drained by %s, which stays", hold.by);
+        if (known &&
+            hold_stays(&hold)) { /* kept by a controller that may be gone: held here, too, and still the operator's */
+                snprintf(step->drained_by, sizeof step->drained_by, "%s", hold.by);
+                drain_now(step, false);
                 return;
         }
-        drain_now(step);
+        if (result->traffic.drained && !a_runs && known && record_drain_by_hand(step, &hold, &error) >= 0) {
+                snprintf(step->drained_by, sizeof step->drained_by, "%s", hold.by);
+                on_looked_again(step, result);
+                return;
+        }
+        drain_now(step, true);
 }
 
 void step_drain(StepOp *step, const OpResult *result) {
@@ -100,8 +165,8 @@ void step_restore_traffic(StepOp *step, const OpResult *result) {
         }
         Error error = {0};
         step_expect(step, on_restored, NULL);
-        int r = driver(step)->restore(step->world->traffic, step_budget_left(step), step_on_child, step, &step->child,
-                                      &error);
+        int r = driver(step)->restore(step->world->traffic, false, step_budget_left(step), step_on_child, step,
+                                      &step->child, &error);
         step_began(step, r, &error);
 }
 

@@ -1,8 +1,11 @@
 /* Did the rollback help? Once enough requests were answered after it (or the window is over), a sample is taken and the
  * specification's criteria are checked; the answer belongs to the run for ever. */
+#include "api/wire.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/macros.h"
 #include "core/names.h"
+#include "core/words.h"
 #include "daemon/controller.h"
 
 #include <errno.h>
@@ -14,9 +17,10 @@
 #define VALIDATE_AFTER_US (5 * USEC_PER_SEC)
 #define PICK_UP_MAX 16
 
-static void note_verdict(Controller *controller, int64_t run_id, const char *verdict) {
+/* `answer`: the whole of it, as JSON; may be NULL. */
+static void note_verdict(Controller *controller, int64_t run_id, const char *verdict, const char *answer) {
         Error error = {0};
-        if (controller->journal && journal_set_validation(controller->journal, run_id, verdict, NULL, &error) < 0)
+        if (controller->journal && journal_set_validation(controller->journal, run_id, verdict, answer, &error) < 0)
                 log_error("the validation of run %lld could not be journalled: %s", (long long)run_id,
                           error_text(&error));
 }
@@ -26,17 +30,19 @@ void validating_begin(Controller *controller, const Run *run) {
         MetricsPulse pulse = {0};
         (void)watcher_pulse(controller->watcher, &pulse);
         validating->op = op_cancel(validating->op);
-        *validating = (struct Validating){
-                .run_id = run->id, .since_mono = clock_mono_us(), .requests_before = pulse.requests};
+        *validating = (struct Validating){.run_id = run->id,
+                                          .ended_wall = run->ended_wall,
+                                          .since_mono = clock_mono_us(),
+                                          .requests_before = pulse.requests};
         memcpy(validating->expected, run->plan.to, sizeof validating->expected);
-        note_verdict(controller, run->id, "pending");
+        note_verdict(controller, run->id, "pending", NULL);
 }
 
 void validating_drop(Controller *controller) {
         struct Validating *validating = &controller->validating;
         validating->op = op_cancel(validating->op);
         if (validating->run_id != 0)
-                note_verdict(controller, validating->run_id, check_verdict_name(CHECK_NOT_VERIFIED));
+                note_verdict(controller, validating->run_id, check_verdict_name(CHECK_NOT_VERIFIED), NULL);
         validating->run_id = 0;
 }
 
@@ -76,29 +82,40 @@ void validating_pick_up(Controller *controller) {
                 if (i == 0 && pending->newest && live && controller->watcher)
                         validating_begin(controller, run);
                 else
-                        note_verdict(controller, run->id, check_verdict_name(CHECK_NOT_VERIFIED));
+                        note_verdict(controller, run->id, check_verdict_name(CHECK_NOT_VERIFIED), NULL);
         }
 }
 
 void validating_answer(Controller *controller, Validation *ret_validation) {
         const struct Validating *validating = &controller->validating;
-        const UnitsState *units = controller->watcher ? watcher_units(controller->watcher) : NULL;
-        const ProbeView *probe = prober_view(controller->prober);
         const Sample *newest = controller->watcher ? engine_newest(watcher_engine(controller->watcher)) : NULL;
         bool own = validating->sampled && (!newest || newest->end_mono < validating->sample.end_mono);
-        const ValidationInput input = {
-                .rules = &controller->config->rules,
-                .expected_version = controller->deployment_known ? controller->deployment.version : NULL,
-                .current_version = controller->version,
-                .units_active = units ? (units->active ? KNOWN_TRUE : KNOWN_FALSE) : KNOWN_NOT,
-                .units_detail = units ? units->detail : NULL,
-                .probe_healthy = !probe->known                      ? KNOWN_NOT
-                                 : probe->consecutive_failures == 0 ? KNOWN_TRUE
-                                                                    : KNOWN_FALSE,
-                .probe_detail = prober_detail(controller->prober),
-                .sample = own ? &validating->sample : newest,
-        };
-        validate(&input, ret_validation);
+        validation_judge(controller, own ? &validating->sample : newest, ret_validation);
+}
+
+/* Which ones, with their numbers: whoever is woken needs to know what is wrong, not that something is. */
+static void tell_failed(Controller *controller, const Validation *validation) {
+        char message[REASON_MAX] = "";
+        words_append(message, sizeof message, "the validation of the rollback failed (auto-rollback validate): ");
+        const char *separator = "";
+        for (unsigned i = 0; i < VALIDATE_COUNT; i++) {
+                const ValidationCheck *check = &validation->checks[i];
+                if (check->verdict != CHECK_FAILED)
+                        continue;
+                words_append(message, sizeof message, "%s%s: %s, wanted %s", separator, check->title, check->measured,
+                             check->limit);
+                separator = "; ";
+        }
+        alert_set(controller, "validation", message);
+}
+
+static void log_what_is_off(int64_t run_id, const Validation *validation) {
+        for (unsigned i = 0; i < VALIDATE_COUNT; i++) {
+                const ValidationCheck *check = &validation->checks[i];
+                if (check->verdict == CHECK_FAILED || check->verdict == CHECK_NOT_VERIFIED)
+                        log_info("run %lld: %s: %s (%s, wanted %s)", (long long)run_id,
+                                 check_verdict_name(check->verdict), check->title, check->measured, check->limit);
+        }
 }
 
 static void finish(Controller *controller) {
@@ -111,16 +128,15 @@ static void finish(Controller *controller) {
         validating->run_id = 0;
         const char *verdict = check_verdict_name(validation.verdict);
         log_info("run %lld: rollback validation: %s", (long long)run_id, verdict);
-        for (unsigned i = 0; i < VALIDATE_COUNT; i++)
-                if (validation.checks[i].verdict != CHECK_PASSED)
-                        log_info("run %lld: %s: %s (%s, wanted %s)", (long long)run_id,
-                                 check_verdict_name(validation.checks[i].verdict), validation.checks[i].title,
-                                 validation.checks[i].measured, validation.checks[i].limit);
-        alert_set(controller, "validation",
-                  validation.verdict == CHECK_FAILED
-                          ? "the rollback did not help: its validation failed (auto-rollback validate says how)"
-                          : NULL);
-        note_verdict(controller, run_id, verdict);
+        log_what_is_off(run_id, &validation);
+        if (validation.verdict == CHECK_FAILED)
+                tell_failed(controller, &validation);
+        else
+                alert_set(controller, "validation", NULL);
+        json_t *answer = wire_validation(&validation, NULL);
+        AUTO_FREE char *text = json_dumps(answer, JSON_COMPACT);
+        json_decref(answer);
+        note_verdict(controller, run_id, verdict, text);
         if (controller->journal && journal_run(controller->journal, run_id, &run, &error) == 1)
                 controller_tell_run(controller, &run);
 }
@@ -155,19 +171,20 @@ void validating_look(Controller *controller) {
                 return;
         }
         MetricsPulse pulse;
+        int64_t waited = clock_mono_us() - validating->since_mono;
+        bool fresh = validation_health_fresh(controller, validating->ended_wall);
         if (!watcher_pulse(controller->watcher, &pulse)) {
-                if (prober_view(controller->prober)->known)
+                if (prober_view(controller->prober)->known && (fresh || waited >= rules->window_us))
                         finish(controller);
                 return;
         }
-        int64_t waited = clock_mono_us() - validating->since_mono;
         if (!validating->settled) {
                 if (waited >= SETTLE_US)
                         settle(controller, &pulse);
                 return;
         }
         int64_t wanted = VALIDATE_AFTER_US < rules->interval_us ? VALIDATE_AFTER_US : rules->interval_us;
-        bool enough = waited >= wanted && pulse.requests - validating->requests_before >= rules->min_requests;
+        bool enough = waited >= wanted && fresh && pulse.requests - validating->requests_before >= rules->min_requests;
         if (!enough && waited < rules->window_us)
                 return;
         const Sample *newest =

@@ -28,6 +28,9 @@ struct Watcher {
         bool units_known, traffic_known;
         UnitsState units;
         TrafficState traffic;
+        int64_t traffic_mono;
+        bool follow_traffic;
+        Minute minute;
         char traffic_problem[DETAIL_MAX];
 };
 
@@ -94,13 +97,15 @@ static void on_traffic(void *userdata, const OpResult *result) {
         watcher->traffic_query = NULL;
         watcher->traffic_known = result->status == OP_DONE;
         watcher->traffic_problem[0] = '\0';
-        if (watcher->traffic_known)
+        if (watcher->traffic_known) {
                 watcher->traffic = result->traffic;
-        else
+                watcher->traffic_mono = clock_mono_us();
+        } else
                 snprintf(watcher->traffic_problem, sizeof watcher->traffic_problem, "%.*s", DETAIL_MAX - 1,
                          error_text(&result->error));
-        watcher->hooks.condition(watcher->userdata, "traffic",
-                                 watcher->traffic_known ? NULL : watcher->traffic_problem);
+        if (!watcher->suspended) /* during a run the step that fails for it says so */
+                watcher->hooks.condition(watcher->userdata, "traffic",
+                                         watcher->traffic_known ? NULL : watcher->traffic_problem);
 }
 
 static void look_at_traffic(Watcher *watcher) {
@@ -109,13 +114,27 @@ static void look_at_traffic(Watcher *watcher) {
                 return;
         Error error = {0};
         if (driver->query(watcher->world->traffic, TRAFFIC_BUDGET_US, on_traffic, watcher, &watcher->traffic_query,
-                          &error) < 0)
+                          &error) < 0 &&
+            !watcher->suspended)
                 watcher->hooks.condition(watcher->userdata, "traffic", error_text(&error));
+}
+
+static void look_at_pulse(Watcher *watcher) {
+        MetricsPulse pulse;
+        if (watcher_pulse(watcher, &pulse))
+                minute_look(&watcher->minute, clock_mono_us(), &pulse);
+}
+
+/* While something drains or is drained, who watches it wants to see it come. */
+static bool traffic_is_due(Watcher *watcher) {
+        bool closely = watcher->suspended || watcher->follow_traffic;
+        return watcher->seconds++ % TRAFFIC_LOOK_SECONDS == 0 || closely;
 }
 
 static int on_second(sd_event_source *source, uint64_t usec, void *userdata) {
         Watcher *watcher = userdata;
-        if (!watcher->suspended && watcher->seconds++ % TRAFFIC_LOOK_SECONDS == 0)
+        look_at_pulse(watcher);
+        if (traffic_is_due(watcher))
                 look_at_traffic(watcher);
         int r = sd_event_source_set_time(source, usec + (uint64_t)USEC_PER_SEC);
         if (r >= 0)
@@ -217,16 +236,21 @@ Watcher *watcher_free(Watcher *watcher) {
 }
 
 void watcher_suspend(Watcher *watcher) {
+        if (watcher->suspended)
+                return;
         watcher->suspended = true;
         watcher->sample_timer = sd_event_source_disable_unref(watcher->sample_timer);
         watcher->collect = op_cancel(watcher->collect);
         watcher->traffic_query = op_cancel(watcher->traffic_query);
         watcher->traffic_known = false;
+        look_at_traffic(watcher); /* and then every second */
 }
 
 void watcher_resume(Watcher *watcher) {
         watcher->suspended = false;
         watcher->seconds = 0;
+        watcher->traffic_query = op_cancel(watcher->traffic_query);
+        watcher->traffic_known = false; /* what the run saw of its own drain is nobody else's */
         if (start_again(watcher) < 0)
                 watcher->hooks.condition(watcher->userdata, "metrics",
                                          "cannot set the sampling timer: nothing is measured");
@@ -255,6 +279,26 @@ const UnitsState *watcher_units(const Watcher *watcher) {
 
 const TrafficState *watcher_traffic(const Watcher *watcher) {
         return watcher->traffic_known ? &watcher->traffic : NULL;
+}
+
+int64_t watcher_traffic_mono(const Watcher *watcher) {
+        return watcher->traffic_known ? watcher->traffic_mono : 0;
+}
+
+void watcher_note_traffic(Watcher *watcher, const TrafficState *traffic) {
+        watcher->traffic = *traffic;
+        watcher->traffic_known = true;
+        watcher->traffic_mono = clock_mono_us();
+        watcher->traffic_problem[0] = '\0';
+        watcher->traffic_query = op_cancel(watcher->traffic_query); /* it may have been asked before */
+}
+
+void watcher_follow_traffic(Watcher *watcher, bool follow) {
+        watcher->follow_traffic = follow;
+}
+
+bool watcher_minute(const Watcher *watcher, MinuteTotals *ret_totals) {
+        return watcher->world->metrics && minute_read(&watcher->minute, clock_mono_us(), ret_totals);
 }
 
 const char *watcher_traffic_problem(const Watcher *watcher) {

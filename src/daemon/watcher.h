@@ -1,9 +1,10 @@
 /* Watcher: looks at the service all the time: a sample every decision.interval, the source's pulse and the outage rule every second,
- * the units as they change, the balancer now and then. It keeps what it saw and says when there is something to think about;
+ * the units as they change, the balancer now and then (every second while a run or an operator drains). It keeps what it saw and says when there is something to think about;
  * it decides nothing. */
 #pragma once
 
 #include "core/engine.h"
+#include "daemon/minute.h"
 #include "daemon/prober.h"
 #include "daemon/world.h"
 
@@ -38,5 +39,14 @@ void watcher_verdict(const Watcher *watcher, Verdict *ret_verdict);
 const Engine *watcher_engine(const Watcher *watcher);
 const UnitsState *watcher_units(const Watcher *watcher);             /* NULL: not known yet */
 const TrafficState *watcher_traffic(const Watcher *watcher);         /* NULL: not known */
+int64_t watcher_traffic_mono(const Watcher *watcher);                /* when it was seen; 0: not known */
 const char *watcher_traffic_problem(const Watcher *watcher);         /* "" when it is known */
 bool watcher_pulse(const Watcher *watcher, MetricsPulse *ret_pulse); /* false: no source */
+
+/* The last minute, over the seconds that are known, a run's too. False: no source, it isn't heard, or nothing is known yet. */
+bool watcher_minute(const Watcher *watcher, MinuteTotals *ret_totals);
+
+/* What somebody else has just seen there. */
+void watcher_note_traffic(Watcher *watcher, const TrafficState *traffic);
+/* Looks at the balancer every second, instead of now and then: somebody waits for what is in flight. */
+void watcher_follow_traffic(Watcher *watcher, bool follow);

@@ -8,7 +8,7 @@
 
 #define ANSWER_MAX_DEFAULT ((size_t)64 * 1024)
 #define HEADERS_MAX ((size_t)64 * 1024)
-#define IDLE_CONNECTIONS_MAX 4L
+#define IDLE_CONNECTIONS_MAX 16L /* a cluster's members are asked each second, each over its own */
 
 /* libcurl tells which descriptors to watch and when to wake; the event loop does the waiting. curl may never be called from
  * inside its own callbacks: they only arm event sources. */
@@ -284,6 +284,23 @@ static int set_limits(CURL *easy) {
         return 0;
 }
 
+static bool given(const char *text) {
+        return text && text[0] != '\0';
+}
+
+/* The other side is always verified, by its authority and its name. */
+static int set_tls(CURL *easy, const HttpTls *tls) {
+        if (given(tls->ca)) {
+                SET(CURLOPT_CAINFO, tls->ca);
+                SET(CURLOPT_CAPATH, NULL); /* and no others */
+        }
+        if (given(tls->certificate))
+                SET(CURLOPT_SSLCERT, tls->certificate);
+        if (given(tls->key))
+                SET(CURLOPT_SSLKEY, tls->key);
+        return 0;
+}
+
 static int set_request(HttpCall *call, const HttpRequest *request) {
         CURL *easy = call->easy;
         SET(CURLOPT_URL, call->url);
@@ -303,7 +320,7 @@ static int set_request(HttpCall *call, const HttpRequest *request) {
                 SET(CURLOPT_FORBID_REUSE, 1L);
         }
         SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)call->answer_max);
-        return 0;
+        return request->tls ? set_tls(easy, request->tls) : 0;
 }
 
 static int set_callbacks(HttpCall *call) {

@@ -10,6 +10,12 @@
 
 typedef struct HttpClient HttpClient;
 
+/* Whom to trust and who we are, for https; PEM files. Each may be NULL or "". */
+typedef struct HttpTls {
+        const char *ca;                /* the authorities that are trusted instead of the system's */
+        const char *certificate, *key; /* ours, where the other side wants to know us */
+} HttpTls;
+
 typedef struct HttpRequest {
         const char *method; /* NULL: GET */
         const char *url;
@@ -17,7 +23,8 @@ typedef struct HttpRequest {
         const char *const *headers; /* NULL-terminated "Name: value"; may be NULL */
         const char *body;           /* NULL: none */
         size_t body_size;
-        size_t answer_max; /* bytes; 0: 64 KiB. A longer answer is a failure */
+        const HttpTls *tls; /* NULL: the system's authorities, and no certificate of ours */
+        size_t answer_max;  /* bytes; 0: 64 KiB. A longer answer is a failure */
         bool reuse; /* keep the connection for the next request. Not for a POST that must not be sent twice: a kept
                             * connection that turns out to be dead is silently replaced */
 } HttpRequest;

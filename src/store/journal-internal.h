@@ -63,5 +63,6 @@ int journal_keep_run(Journal *journal, Run *run, Error *error);
 int journal_find_alias(Journal *journal, int64_t side_id, int64_t *ret_id, Error *error);
 int journal_keep_record(Journal *journal, const Run *run, int64_t at_wall, const char *note, Error *error);
 
+int journal_free_pages(Journal *journal, int64_t *ret_pages, Error *error);
 bool journal_release_spare(Journal *journal); /* gives the spare file's space up; false: there was none */
 int journal_checkpoint_if_long(Journal *journal, Error *error);

@@ -9,6 +9,9 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/statvfs.h>
+
+#define ROOM_LEFT_BYTES (64 * 1024) /* what the file system itself may want besides */
 
 static int side_path(const Journal *journal, const char *suffix, char *buffer, size_t size, Error *error) {
         int length = snprintf(buffer, size, "%s%s", journal->path, suffix);
@@ -54,7 +57,7 @@ int journal_checkpoint_if_long(Journal *journal, Error *error) {
         return journal->wal_frames < CHECKPOINT_FRAMES ? 0 : checkpoint(journal, error);
 }
 
-static int free_pages(Journal *journal, int64_t *ret_pages, Error *error) {
+int journal_free_pages(Journal *journal, int64_t *ret_pages, Error *error) {
         AUTO_STATEMENT sqlite3_stmt *statement = NULL;
         int r = journal_prepare(journal, "PRAGMA freelist_count", &statement, error);
         if (r == 0)
@@ -65,23 +68,37 @@ static int free_pages(Journal *journal, int64_t *ret_pages, Error *error) {
         return 0;
 }
 
+/* A filler that can't be written to the file would be worse than none: its pages would be missing twice. */
+static int check_room(Journal *journal, int64_t pages, Error *error) {
+        char directory[PATH_MAX];
+        struct statvfs space;
+        int64_t needed = pages * 4096 + ROOM_LEFT_BYTES;
+        int r = fs_directory_of(journal->path, directory, sizeof directory, error);
+        if (r < 0 || statvfs(directory, &space) < 0 || (int64_t)(space.f_bavail * space.f_frsize) >= needed)
+                return r;
+        return error_set(error, -ENOSPC, "journal %s: can't reserve space: the disk is full; free %" PRId64 " bytes",
+                         journal->path, needed);
+}
+
 /* Pages are made by filling a table, written to the file by a checkpoint, and freed by emptying it. */
 static int reserve_pages(Journal *journal, Error *error) {
         int64_t pages = 0;
         char fill[128];
         int r = journal_execute(journal, "DELETE FROM reserve", "empty its reserve", error);
         if (r == 0)
-                r = free_pages(journal, &pages, error);
+                r = journal_free_pages(journal, &pages, error);
         if (r < 0 || pages >= FREE_PAGES_RESERVE)
                 return r;
-        snprintf(fill, sizeof fill, "INSERT INTO reserve VALUES (zeroblob(%" PRId64 " * 4096))",
-                 FREE_PAGES_RESERVE - pages + 8);
+        r = check_room(journal, FREE_PAGES_RESERVE + 8 - pages, error);
+        if (r < 0)
+                return r;
+        /* as large as the whole reserve: the filler takes the pages that are free already first */
+        snprintf(fill, sizeof fill, "INSERT INTO reserve VALUES (zeroblob(%d * 4096))", FREE_PAGES_RESERVE + 8);
         r = journal_execute(journal, fill, "reserve space", error);
         if (r == 0)
                 r = checkpoint(journal, error);
-        if (r == 0)
-                r = journal_execute(journal, "DELETE FROM reserve", "empty its reserve", error);
-        return r;
+        int emptied = journal_execute(journal, "DELETE FROM reserve", "empty its reserve", r < 0 ? NULL : error);
+        return r < 0 ? r : emptied;
 }
 
 int journal_prepare_space(Journal *journal, Error *error) {
@@ -90,11 +107,11 @@ int journal_prepare_space(Journal *journal, Error *error) {
         if (r == 0)
                 r = reserve_log(journal, &problem);
         if (r == 0)
+                r = reserve_spare(journal, &problem);
+        if (r == 0)
                 r = reserve_pages(journal, &problem);
         if (r == 0)
                 r = checkpoint(journal, &problem);
-        if (r == 0)
-                r = reserve_spare(journal, &problem);
         snprintf(journal->space_problem, sizeof journal->space_problem, "%s", r < 0 ? error_text(&problem) : "");
         return r < 0 ? error_set(error, r, "%s", error_text(&problem)) : 0;
 }

@@ -10,6 +10,18 @@
 #define APPLICATION_ID 0x4e565242 /* "NVRB" */
 #define BUSY_MS 1000
 
+#define AUDIT_TABLE                                                                                                    \
+        "CREATE TABLE audit (id INTEGER PRIMARY KEY, at_wall INTEGER NOT NULL, uid INTEGER, who TEXT NOT NULL,"        \
+        " whence TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL, arguments TEXT, status INTEGER NOT NULL,"    \
+        " outcome TEXT NOT NULL);"
+
+/* What brings a journal of schema N to N + 1 is at N - 1. */
+static const char *const migrations[] = {
+        "ALTER TABLE runs ADD COLUMN symptoms_before INTEGER NOT NULL DEFAULT 0;",
+        AUDIT_TABLE,
+};
+#define SCHEMA_NEEDED 2 /* without what came later it still does what a rollback needs */
+
 /* Words, not numbers, for what people look at with the sqlite3 shell. Times: microseconds since the epoch (`*_wall`) or since boot
  * (`*_mono`). */
 static const char schema[] =
@@ -18,7 +30,8 @@ static const char schema[] =
         " initiator TEXT NOT NULL, decision_id INTEGER NOT NULL, phase TEXT NOT NULL, outcome TEXT NOT NULL,"
         " cursor INTEGER NOT NULL, token INTEGER NOT NULL, outstanding INTEGER NOT NULL, settle_tries INTEGER NOT NULL,"
         " cancel_requested INTEGER NOT NULL, created_wall INTEGER NOT NULL, ended_wall INTEGER NOT NULL, failure TEXT NOT NULL,"
-        " serving TEXT NOT NULL, in_flight_cut INTEGER NOT NULL, requests_failed INTEGER NOT NULL);"
+        " serving TEXT NOT NULL, in_flight_cut INTEGER NOT NULL, requests_failed INTEGER NOT NULL,"
+        " symptoms_before INTEGER NOT NULL DEFAULT 0);"
         "CREATE TABLE plan_steps (run_id INTEGER NOT NULL REFERENCES runs, position INTEGER NOT NULL, step INTEGER NOT NULL,"
         " budget_us INTEGER NOT NULL, critical INTEGER NOT NULL, PRIMARY KEY (run_id, position)) WITHOUT ROWID;"
         "CREATE TABLE steps (run_id INTEGER NOT NULL REFERENCES runs, lane TEXT NOT NULL CHECK (lane IN ('forward', 'recovery')),"
@@ -47,6 +60,7 @@ static const char schema[] =
         " previous TEXT NOT NULL, at_wall INTEGER NOT NULL, symptoms_before INTEGER NOT NULL, rolled_back INTEGER NOT NULL);"
         "CREATE TABLE \"values\" (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
         "CREATE TABLE alerts (id INTEGER PRIMARY KEY, at_wall INTEGER NOT NULL, source TEXT NOT NULL, message TEXT NOT NULL);"
+        AUDIT_TABLE
         /* filled and emptied by journal_prepare_space(): what it leaves is free pages */
         "CREATE TABLE reserve (filler BLOB);";
 
@@ -102,6 +116,37 @@ static int make_schema(Journal *journal, Error *error) {
         r = journal_end(journal, r, "make its tables", error);
         journal->is_new = is_new && r >= 0;
         return r < 0 ? r : fs_sync_directory_of(journal->path, error);
+}
+
+/* From *version to the next: 0; -EBADMSG: it has none. */
+static int migrate_once(Journal *journal, int64_t *version, Error *error) {
+        char pragma[48];
+        int r = journal_begin(journal, error);
+        if (r < 0)
+                return r;
+        r = query_int64(journal, "PRAGMA user_version", version, error); /* again: another may have done it */
+        if (r == 0 && *version < 1)
+                r = error_set(error, -EBADMSG, "journal %s has no schema version", journal->path);
+        if (r == 0 && *version < JOURNAL_SCHEMA_VERSION) {
+                r = journal_execute(journal, migrations[*version - 1], "bring it up to date", error);
+                snprintf(pragma, sizeof pragma, "PRAGMA user_version=%d", (int)*version + 1);
+                if (r == 0)
+                        r = journal_execute(journal, pragma, "bring it up to date", error);
+        }
+        r = journal_end(journal, r, "bring it up to date", error);
+        if (r >= 0)
+                (*version)++;
+        return r;
+}
+
+/* In place, each step a transaction of its own: an older program's rows stay as they are, and on a full disk the small steps
+ * come through. */
+static int migrate(Journal *journal, Error *error) {
+        int64_t version;
+        int r = query_int64(journal, "PRAGMA user_version", &version, error);
+        while (r >= 0 && version < JOURNAL_SCHEMA_VERSION)
+                r = migrate_once(journal, &version, error);
+        return r == -ENOSPC && version >= SCHEMA_NEEDED ? 0 : r;
 }
 
 static int check_integrity(Journal *journal, Error *error) {
@@ -165,7 +210,11 @@ static int open_writer(Journal *journal, Error *error) {
         }
         if (r == 0)
                 return make_schema(journal, error);
-        return r < 0 ? r : check_integrity(journal, error);
+        if (r > 0)
+                r = check_integrity(journal, error);
+        if (r < 0)
+                return r;
+        return migrate(journal, error);
 }
 
 static Journal *journal_new(const char *path) {
@@ -193,6 +242,16 @@ int journal_open(const char *path, Journal **ret_journal, Error *error) {
         return 0;
 }
 
+/* Who only looks may have an older program's journal before it, and can't migrate that: missing columns are made up. */
+static int make_up_columns(Journal *journal, Error *error) {
+        int64_t version;
+        int r = query_int64(journal, "PRAGMA user_version", &version, error);
+        if (r < 0 || version >= 2)
+                return r;
+        return journal_execute(journal, "CREATE TEMP VIEW runs AS SELECT *, 0 AS symptoms_before FROM main.runs",
+                               "read an older one", error);
+}
+
 int journal_open_reader(const char *path, Journal **ret_journal, Error *error) {
         CLEANUP(cleanup_journal) Journal *journal = journal_new(path);
         if (!journal)
@@ -204,6 +263,8 @@ int journal_open_reader(const char *path, Journal **ret_journal, Error *error) {
                 r = check_header(journal, error);
         if (r == 0)
                 return error_set(error, -ENOENT, "journal %s is still empty", path);
+        if (r > 0)
+                r = make_up_columns(journal, error);
         if (r < 0)
                 return r;
         *ret_journal = TAKE_PTR(journal);

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JOURNAL_SCHEMA_VERSION 1
+#define JOURNAL_SCHEMA_VERSION 3 /* 2: runs.symptoms_before, 3: audit */
 #define JOURNAL_RESERVED_APPENDS 200
 #define JOURNAL_VALUE_MAX 1024
 
@@ -81,6 +81,29 @@ int journal_decision(Journal *journal, int64_t id, Decision *ret_decision,
 int journal_decisions(Journal *journal, unsigned limit, int (*visit)(void *userdata, const Decision *decision),
                       void *userdata, Error *error); /* newest first */
 
+/* ---- what has been, in sums ---- */
+
+typedef struct JournalLasted {
+        int64_t count, sum_us;
+} JournalLasted;
+
+/* Of runs that have ended and of decisions. They outlive the program, so a counter that is made of them never goes back. */
+typedef struct JournalTotals {
+        int64_t runs[RUN_ROLLBACK + 1][MODE_EMERGENCY + 1][OUTCOME_HELD + 1];
+        int64_t decisions[DECISION_REVIEW + 1][GUARD_DRAINED_BY_OPERATOR + 1];
+        JournalLasted run_lasted[RUN_ROLLBACK + 1];
+        JournalLasted step_lasted[STEP_COUNT]; /* the last attempt of each, on the way to the target and back */
+} JournalTotals;
+
+/* Reads every run: to be kept until journal_newest() says that there is something new. */
+int journal_totals(Journal *journal, JournalTotals *ret_totals, Error *error);
+
+typedef struct JournalNewest {
+        int64_t run, run_ended_wall, decision; /* 0: none yet, or not ended */
+} JournalNewest;
+
+int journal_newest(Journal *journal, JournalNewest *ret_newest, Error *error);
+
 /* ---- releases and deployments ---- */
 
 int journal_set_release(Journal *journal, const char *version, ReleaseState state, int64_t since_wall, Error *error);
@@ -108,4 +131,23 @@ typedef struct JournalAlert {
 
 int journal_add_alert(Journal *journal, int64_t at_wall, const char *source, const char *message, Error *error);
 int journal_alerts(Journal *journal, unsigned limit, int (*visit)(void *userdata, const JournalAlert *alert),
+                   void *userdata, Error *error); /* newest first */
+
+/* ---- the audit trail ---- */
+
+#define JOURNAL_AUDIT_KEPT 10000 /* the newest */
+
+typedef struct JournalAudit {
+        int64_t id, at_wall;
+        int64_t uid; /* -1: not known */
+        char who[96], whence[64];
+        char method[16], path[128];
+        char arguments[2048]; /* JSON; "": it didn't come so far */
+        int status;           /* of the HTTP answer */
+        char outcome[128];
+} JournalAudit;
+
+/* Sets audit->id. -ENOSPC also when the reserve could not be kept complete: a rollback needs it more. */
+int journal_add_audit(Journal *journal, JournalAudit *audit, Error *error);
+int journal_audits(Journal *journal, unsigned limit, int (*visit)(void *userdata, const JournalAudit *audit),
                    void *userdata, Error *error); /* newest first */

@@ -74,6 +74,7 @@ const Field run_fields[] = {
         TEXT(Run, serving, "serving"),
         INT64(Run, in_flight_cut, "in_flight_cut"),
         INT64(Run, requests_failed, "requests_failed"),
+        NUMBER(Run, symptoms_before, "symptoms_before", 0),
         END,
 };
 

@@ -1,7 +1,7 @@
 /* Drives a traffic or metrics driver from a pipe, so that a script can put it before real parts:
  *   adapter-tool traffic|metrics DRIVER KEY=VALUE...      (a list: KEY=a,b)
  * then one command a line on stdin, one line of JSON as the answer on stdout:
- *   drain CUT_MS BUDGET_MS | restore BUDGET_MS | query BUDGET_MS | collect BUDGET_MS | pulse
+ *   drain CUT_MS BUDGET_MS | restore BUDGET_MS [everything: 1] | query BUDGET_MS | collect BUDGET_MS | pulse
  * Between commands the event loop runs, so a drained driver keeps its gate closed. The end of stdin ends it without restoring. */
 #include "adapters/adapter.h"
 #include "base/settings-build.h"
@@ -58,11 +58,11 @@ static void on_query(void *userdata, const OpResult *result) {
         op = NULL;
         json_t *answer = describe(result);
         if (result->status == OP_DONE)
-                json_object_update_new(answer,
-                                       json_pack("{sbsbsIsIss}", "drained", result->traffic.drained, "gated",
-                                                 result->traffic.gated, "in_flight",
-                                                 (json_int_t)result->traffic.in_flight, "parked",
-                                                 (json_int_t)result->traffic.parked, "detail", result->traffic.detail));
+                json_object_update_new(
+                        answer, json_pack("{sbsbsIsIsIss}", "drained", result->traffic.drained, "gated",
+                                          result->traffic.gated, "in_flight", (json_int_t)result->traffic.in_flight,
+                                          "parked", (json_int_t)result->traffic.parked, "limit",
+                                          (json_int_t)result->traffic.limit, "detail", result->traffic.detail));
         tell(answer);
 }
 
@@ -84,11 +84,12 @@ static void on_sample(void *userdata, const OpResult *result) {
 static void tell_pulse(void) {
         MetricsPulse p;
         metrics->pulse(driver, &p);
-        tell(json_pack("{sb sI sI sb sb sI sI sI ss}", "connected", p.connected, "requests", (json_int_t)p.requests,
-                       "failures", (json_int_t)p.failures, "succeeded", p.last_success_mono != 0, "failing",
-                       p.first_failure_mono != 0, "failures_since_success", (json_int_t)p.failures_since_success,
-                       "parked", (json_int_t)p.parked, "parked_longest_us", (json_int_t)p.parked_longest_us, "detail",
-                       p.detail));
+        tell(json_pack("{sb sI sI sI sI sb sb sI sI sI ss}", "connected", p.connected, "requests",
+                       (json_int_t)p.requests, "failures", (json_int_t)p.failures, "errors", (json_int_t)p.errors,
+                       "scraped_us", (json_int_t)(p.as_of_mono > 0 ? p.as_of_mono - p.from_mono : -1), "succeeded",
+                       p.last_success_mono != 0, "failing", p.first_failure_mono != 0, "failures_since_success",
+                       (json_int_t)p.failures_since_success, "parked", (json_int_t)p.parked, "parked_longest_us",
+                       (json_int_t)p.parked_longest_us, "detail", p.detail));
 }
 
 static void act(const char *line) {
@@ -101,7 +102,7 @@ static void act(const char *line) {
         if (traffic && strcmp(verb, "drain") == 0)
                 r = traffic->drain(driver, a * 1000, b * 1000, on_act, NULL, &op, &error);
         else if (traffic && strcmp(verb, "restore") == 0)
-                r = traffic->restore(driver, a * 1000, on_act, NULL, &op, &error);
+                r = traffic->restore(driver, b != 1000, a * 1000, on_act, NULL, &op, &error);
         else if (traffic && strcmp(verb, "query") == 0)
                 r = traffic->query(driver, a * 1000, on_query, NULL, &op, &error);
         else if (metrics && strcmp(verb, "collect") == 0)

@@ -168,6 +168,10 @@ static void test_pulse(void **state) {
         assert_int_equal(pulse->first_failure_mono, 50);
         assert_int_equal(pulse->requests, 4);
         assert_int_equal(pulse->failures, 3);
+        assert_int_equal(pulse->errors, 3);
+        add("CH", -1, -1, 1000000, 60); /* it gave up after very long: a failure, but no error was sent */
+        assert_int_equal(pulse->failures, 4);
+        assert_int_equal(pulse->errors, 3);
 }
 
 static void add_gated(EdgeGate gate, const char *key, const char *backend, int64_t parked_ms) {

@@ -55,6 +55,55 @@ static void test_states(void **state) {
         }
 }
 
+static void test_limit(void **state) {
+        (void)state;
+        static const struct {
+                const char *text;
+                int64_t limit;
+        } rows[] = {{"", -1}, {"0", -1}, {"200", 200}, {"many", -1}};
+        for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+                char text[1024];
+                HaproxyBackend backend;
+                snprintf(text, sizeof text,
+                         HEAD "app,s1,0,0,0,0,%s,0,0,0,,0,,0,0,0,0,UP,1,1,0,0,0,1,0,,1,3,1,,0,,2,0,,0,L4OK,,0,\n\n",
+                         rows[i].text);
+                assert_int_equal(haproxy_backend_parse(text, &backend, NULL), 0);
+                assert_int_equal(backend.servers[0].limit, rows[i].limit);
+                haproxy_backend_free(&backend);
+        }
+}
+
+#define STATE_HEAD "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight\n"
+
+static void test_down_and_drained(void **state) {
+        (void)state;
+        static const struct {
+                const char *status, *text;
+                HaproxyServerState state;
+        } rows[] = {
+                {"DOWN", STATE_HEAD "3 app 1 s1 127.0.0.1 0 8 1 1\n\n", HAPROXY_DRAIN},
+                {"DOWN", STATE_HEAD "3 app 1 s1 127.0.0.1 0 16 1 1\n\n", HAPROXY_DRAIN},
+                {"DOWN", STATE_HEAD "3 app 1 s1 127.0.0.1 0 0 1 1\n\n", HAPROXY_DOWN},
+                {"DOWN", STATE_HEAD "3 app 2 s2 127.0.0.1 0 8 1 1\n\n", HAPROXY_DOWN},
+                {"UP", STATE_HEAD "3 app 1 s1 127.0.0.1 2 8 1 1\n\n", HAPROXY_UP}, /* of another moment */
+                {"DOWN", STATE_HEAD "3 app 1 s1\n\n", HAPROXY_DOWN},
+                {"DOWN", STATE_HEAD, HAPROXY_DOWN},
+                {"DOWN", "Permission denied\n\n", HAPROXY_DOWN},
+                {"DOWN", "", HAPROXY_DOWN},
+        };
+        for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+                char text[1024];
+                HaproxyBackend backend;
+                snprintf(text, sizeof text,
+                         HEAD "app,s1,0,0,0,0,,0,0,0,,0,,0,0,0,0,%s,1,1,0,0,0,1,0,,1,3,1,,0,,2,0,,0,L4OK,,0,\n\n",
+                         rows[i].status);
+                assert_int_equal(haproxy_backend_parse(text, &backend, NULL), 0);
+                haproxy_backend_note_drained(&backend, rows[i].text);
+                assert_int_equal(backend.servers[0].state, rows[i].state);
+                haproxy_backend_free(&backend);
+        }
+}
+
 static void test_backend_nonsense(void **state) {
         (void)state;
         static const struct {
@@ -120,8 +169,14 @@ static void test_pieces(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_backend), cmocka_unit_test(test_states), cmocka_unit_test(test_backend_nonsense),
-                cmocka_unit_test(test_map),     cmocka_unit_test(test_info),   cmocka_unit_test(test_pieces),
+                cmocka_unit_test(test_backend),
+                cmocka_unit_test(test_states),
+                cmocka_unit_test(test_limit),
+                cmocka_unit_test(test_down_and_drained),
+                cmocka_unit_test(test_backend_nonsense),
+                cmocka_unit_test(test_map),
+                cmocka_unit_test(test_info),
+                cmocka_unit_test(test_pieces),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

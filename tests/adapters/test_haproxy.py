@@ -131,6 +131,20 @@ def test_drain_waits_for_what_is_in_flight(balancer):
     traffic.ask("restore 5000")
 
 
+def test_without_a_cut_what_is_in_flight_too_long_is_counted_and_ends_well(balancer):
+    traffic, clients = balancer.traffic(), Clients(balancer)
+    clients.begin("/sleep/1200")
+    wait_for(lambda: in_flight(balancer) == 1)
+    drained = traffic.ask("drain -1 400")
+    assert drained["status"] == "done" and drained["number"] == 1 and "still in flight" in drained["detail"], drained
+    assert 200 < drained["ms"] < 600
+    state = traffic.ask("query 1000")
+    assert (state["drained"], state["in_flight"]) == (True, 1)
+    assert clients.end() == [200]
+    assert traffic.ask("drain -1 5000")["number"] == 0
+    traffic.ask("restore 5000")
+
+
 def test_what_is_in_flight_too_long_is_cut_and_counted(balancer):
     traffic, clients = balancer.traffic(), Clients(balancer)
     for _ in range(3):
@@ -280,6 +294,21 @@ def test_a_server_somebody_else_took_out_stays_out(balancer):
         assert balancer.get() == 200
 
 
+def test_a_server_drained_by_hand_while_it_was_down_stays_out(balancer):
+    balancer.stop_service()
+    wait_for(lambda: balancer.server()["status"] == "DOWN", 15, "s1 DOWN")
+    for traffic in (balancer.traffic(gate_map=""), balancer.traffic()):
+        balancer.say("set server app/s1 state drain")
+        assert traffic.ask("query 1000")["drained"]
+        traffic.ask("drain 1000 1000")
+        restored = traffic.ask("restore 1000")
+        assert restored["status"] == "failed" and "set server app/s1 state ready" in restored["error"], restored
+        assert traffic.ask("query 1000")["drained"]
+        assert traffic.ask("restore 1000 1")["status"] == "done", "everything is wanted"
+        assert not traffic.ask("query 1000")["drained"]
+        balancer.say("set server app/s1 health down")
+
+
 def test_a_gate_that_lets_requests_through_is_found_out(balancer):
     config = balancer.config.read_text()
     balancer.config.write_text("\n".join(line for line in config.splitlines() if "lua.novacron_gate" not in line) + "\n")
@@ -418,3 +447,26 @@ def test_settings_that_could_smuggle_commands(balancer):
     for settings in ({"backend": "app;shutdown"}, {"backend": "a b"}, {"gate_map": "/x;y"}, {"servers": "s1 state maint"}):
         tool = balancer.tool("traffic", "haproxy", **({"socket": balancer.socket, "backend": "app"} | settings))
         assert tool.opened["status"] == "refused" and "traffic.haproxy." in tool.opened["error"]
+
+
+# ---- what it says of itself ----
+
+
+def test_limit_is_what_applies(balancer):
+    assert balancer.traffic().ask("query 1000")["limit"] == int(next(row.split(": ")[1] for row in balancer.say("show info").splitlines() if row.startswith("Maxconn:")))
+    balancer.say("set maxconn global 20")
+    assert balancer.traffic().ask("query 1000")["limit"] == 20, "the whole HAProxy's, when the servers have none"
+    for maxconn, limit in (7, 7), (50, 20):
+        balancer.say(f"set maxconn server app/s1 {maxconn}")
+        assert balancer.traffic().ask("query 1000")["limit"] == limit
+
+
+@pytest.mark.parametrize("state", ["drain", "maint"])
+def test_everything_is_given_back_when_it_is_wanted(balancer, state):
+    traffic = balancer.traffic()
+    balancer.say(f"set server app/s1 state {state}")
+    assert traffic.ask("query 1000")["drained"]
+    refused = traffic.ask("restore 5000")
+    assert refused["status"] == "failed" and "somebody has taken all servers" in refused["error"], refused
+    assert traffic.ask("restore 5000 1")["status"] == "done"
+    assert not traffic.ask("query 1000")["drained"] and balancer.get() == 200

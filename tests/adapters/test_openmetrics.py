@@ -69,12 +69,14 @@ def collect(tool):
 def test_two_scrapes(service, tool):
     first = collect(tool)
     assert not first["measured"] and "first scrape" in first["note"]
+    assert tool.ask("pulse")["scraped_us"] == 0, "nothing is counted yet"
     service.body = text(1000, 50, slow=20)
     sample = collect(tool)
     assert sample["measured"] and (sample["requests"], sample["errors"], sample["successes"]) == (1000, 50, 950)
     assert sample["p50_us"] == 51020 and sample["p99_us"] == 300_000
     pulse = tool.ask("pulse")
-    assert pulse["connected"] and (pulse["requests"], pulse["failures"], pulse["succeeded"]) == (1000, 50, True)
+    assert pulse["connected"] and (pulse["requests"], pulse["failures"], pulse["errors"], pulse["succeeded"]) == (1000, 50, 50, True)
+    assert pulse["scraped_us"] == sample["span_us"], "what was added lies between the two scrapes"
     assert collect(tool)["requests"] == 0 and collect(tool)["p99_us"] == -1
 
 
@@ -122,6 +124,7 @@ def test_restarted_service(service, tool):
     service.body = text(7, 0)
     sample = collect(tool)
     assert not sample["measured"] and "restarted" in sample["note"]
+    assert tool.ask("pulse")["scraped_us"] == 0, "how many there were meanwhile isn't known"
     service.body = text(9, 1)
     assert (collect(tool)["requests"], tool.ask("pulse")["requests"]) == (2, 2)
 

@@ -3,21 +3,40 @@
 #include "base/clock.h"
 #include "base/macros.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-int http_connect(const char *path) {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+static int connect_to(const void *address, socklen_t size) {
+        int fd = socket(((const struct sockaddr *)address)->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd >= 0 && connect(fd, address, size) < 0) {
                 close(fd);
                 return -1;
         }
         return fd;
+}
+
+int http_connect(const char *where) {
+        char address[64] = "";
+        unsigned port = 0;
+        if (where[0] == '/') {
+                struct sockaddr_un local = {.sun_family = AF_UNIX};
+                snprintf(local.sun_path, sizeof local.sun_path, "%s", where);
+                return connect_to(&local, sizeof local);
+        }
+        if (sscanf(where, "[%63[^]]]:%u", address, &port) == 2) {
+                struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+                return inet_pton(AF_INET6, address, &v6.sin6_addr) == 1 ? connect_to(&v6, sizeof v6) : -1;
+        }
+        struct sockaddr_in v4 = {.sin_family = AF_INET};
+        if (sscanf(where, "%63[^:]:%u", address, &port) != 2 || inet_pton(AF_INET, address, &v4.sin_addr) != 1)
+                return -1;
+        v4.sin_port = htons((uint16_t)port);
+        return connect_to(&v4, sizeof v4);
 }
 
 bool http_send(int fd, const char *data, size_t size) {
@@ -62,8 +81,8 @@ char *http_read(int fd, const char *until) {
         return text;
 }
 
-char *http_ask(const char *path, const char *text) {
-        AUTO_CLOSE int fd = http_connect(path);
+char *http_ask(const char *where, const char *text) {
+        AUTO_CLOSE int fd = http_connect(where);
         if (fd < 0)
                 return strdup("");
         (void)http_send_text(fd, text); /* an answer may come before all of it was taken */
@@ -71,7 +90,7 @@ char *http_ask(const char *path, const char *text) {
 }
 
 int http_status(const char *answer) {
-        return strncmp(answer, "HTTP/1.1 ", 9) == 0 ? atoi(answer + 9) : 0;
+        return strncmp(answer, "HTTP/1.1 ", 9) == 0 || strncmp(answer, "HTTP/1.0 ", 9) == 0 ? atoi(answer + 9) : 0;
 }
 
 const char *http_body(const char *answer) {

@@ -6,12 +6,13 @@
 
 #define HTTP_WAIT_MS 5000
 
-int http_connect(const char *path); /* -1: refused */
+/* `where`: a socket's path, or ADDRESS:PORT. -1: refused */
+int http_connect(const char *where);
 bool http_send(int fd, const char *data, size_t size);
 bool http_send_text(int fd, const char *text);
 /* Reads until `until` was seen (NULL: until the other side closes), or the time is over. Returns what was read; free() it. */
 char *http_read(int fd, const char *until);
 /* One request on a connection of its own. `text` needs "Connection: close". */
-char *http_ask(const char *path, const char *text);
+char *http_ask(const char *where, const char *text);
 int http_status(const char *answer); /* 0: no answer at all */
 const char *http_body(const char *answer);

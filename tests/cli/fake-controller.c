@@ -94,6 +94,26 @@ OPERATION(resume)
 OPERATION(deployment_status)
 OPERATION(adopt)
 
+#define SLOW_OPERATION(name)                                                                                           \
+        static int op_##name(UNUSED void *self, const json_t *arguments, const Caller *caller, ApiReply *reply,        \
+                             Problem *problem) {                                                                       \
+                json_t *value = NULL;                                                                                  \
+                if (answer(#name, arguments, caller, &value, problem) < 0)                                             \
+                        return -1;                                                                                     \
+                api_reply(reply, 0, value, NULL);                                                                      \
+                return 0;                                                                                              \
+        }
+SLOW_OPERATION(traffic_drain)
+SLOW_OPERATION(traffic_restore)
+
+/* As the controller: unhealthy comes with 503. */
+static int op_health(UNUSED void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer,
+                     Problem *problem) {
+        int r = answer("health", arguments, caller, ret_answer, problem);
+        const char *status = r == 0 ? json_string_value(json_object_get(*ret_answer, "status")) : NULL;
+        return status && strcmp(status, "unhealthy") == 0 ? 503 : r;
+}
+
 static int op_rollback(UNUSED void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer,
                        Problem *problem) {
         return begin_run("rollback", arguments, caller, ret_answer, problem);
@@ -125,6 +145,9 @@ static const ApiOps ops = {
         .resume = op_resume,
         .deployment_status = op_deployment_status,
         .adopt = op_adopt,
+        .health = op_health,
+        .traffic_drain = op_traffic_drain,
+        .traffic_restore = op_traffic_restore,
 };
 
 int main(int argc, char **argv) {

@@ -2,6 +2,7 @@
 whole (GOLDEN_WRITE=1 writes them anew); look at the difference before you keep it."""
 
 import fcntl
+import hashlib
 import json
 import os
 import pty
@@ -83,9 +84,15 @@ def status(**changes):
 
 PLAN = {"kind": "rollback", "mode": "manual", "from": "v3.0.0", "to": "v2.4.0", "target_state": "good", "target_warning": None, "ceiling_ms": 155000, "gate": True,
         "steps": [step(index, "pending") for index in range(9)], "refused": None}
-CHECKS = [("version", "Version", "v2.4.0", ""), ("error_rate", "Error rate", "0.05 %", "< 0.1 %"), ("latency", "P99 latency", "45 ms", "< 100 ms")]
-PASSED = {"verdict": "passed", "checks": [{"key": key, "title": title, "verdict": "passed", "measured": measured, "limit": limit} for key, title, measured, limit in CHECKS],
-          "error_rate_percent": 0.05, "latency_p99_ms": 45.0, "success_rate_percent": 99.8, "note": ""}
+BOTH = ["criteria", "checklist"]
+CHECKS = [("version", "Previous version running", BOTH, "v2.4.0", "v2.4.0"), ("error_rate", "Error rate", BOTH, "0.05 %", "< 0.1 %"),
+          ("latency_p99", "P99 latency", ["checklist"], "45 ms", "< 100 ms"),
+          ("latency_baseline", "Latency within baseline", ["criteria"], "45 ms, before the deployment 44 ms (1490 requests, 2026-11-22T16:40:00.000Z)", "<= 66 ms")]
+ABSENT = {"key": "consensus", "title": "Consensus healthy", "lists": ["checklist"], "verdict": "not_applicable",
+          "measured": "no cluster is watched: consensus.driver is none", "limit": "in quorum, with a leader"}
+PASSED = {"verdict": "passed", "checks": [*({"key": key, "title": title, "lists": lists, "verdict": "passed", "measured": measured, "limit": limit}
+                                            for key, title, lists, measured, limit in CHECKS), ABSENT],
+          "passed": 4, "failed": 0, "not_verified": 0, "not_applicable": 1, "error_rate_percent": 0.05, "latency_p99_ms": 45.0, "success_rate_percent": 99.8, "note": ""}
 ALL_EVENTS = [{"type": "run", "event": run(done)} for done in range(1, 10)]
 
 
@@ -297,19 +304,21 @@ def test_validate_says_the_specifications_words(stage):
     stage.controller(validate=PASSED)
     done = stage.cli("validate")
     assert done.returncode == 0
-    assert done.stdout == "Post-rollback metrics:\n  Error Rate: 0.05%\n  Latency P99: 45ms\n  Success Rate: 99.8%\nRollback validation: PASSED\n"
+    assert done.stdout.startswith("Post-rollback metrics:\n  Error Rate: 0.05%\n  Latency P99: 45ms\n  Success Rate: 99.8%\nRollback validation: PASSED\n")
+    assert all(len(line) <= 80 for line in done.stdout.splitlines()), "it is read at 80 columns"
+    golden("validate-passed", done.stdout)
 
 
 def test_validate_failed_and_not_verified(stage):
     failed = {**PASSED, "verdict": "failed", "error_rate_percent": 5.0166, "latency_p99_ms": 250.4, "success_rate_percent": 94.9833,
-              "checks": [{**PASSED["checks"][1], "verdict": "failed", "measured": "5.02 %"}, PASSED["checks"][0]]}
+              "checks": [{**PASSED["checks"][1], "verdict": "failed", "measured": "5.02 %"}, PASSED["checks"][0]], "passed": 1, "failed": 1, "not_applicable": 0}
     stage.controller(validate=failed)
     done = stage.cli("validate")
     assert done.returncode == 3
     golden("validate-failed", done.stdout)
     stage.end()
     unknown = {**PASSED, "verdict": "not_verified", "error_rate_percent": None, "latency_p99_ms": None, "success_rate_percent": None,
-               "checks": [{**PASSED["checks"][1], "verdict": "not_verified", "measured": "no sample since the rollback"}]}
+               "checks": [{**PASSED["checks"][1], "verdict": "not_verified", "measured": "no sample since the rollback"}, ABSENT], "passed": 0, "not_verified": 1}
     stage.controller(validate=unknown)
     done = stage.cli("validate")
     assert done.returncode == 8
@@ -567,6 +576,24 @@ def test_pause_resume_cancel_adopt(stage):
     assert stage.asked() == ['pause {"why":"migration"}', "resume {}", "run_show {}", 'run_cancel {"id":17}', "adopt {}"]
 
 
+def test_drain_and_restore(stage):
+    held = {"state": "drained", "timed_out": False, "detail": "nothing in flight after 4 ms"}
+    stage.controller(traffic_drain=held, traffic_restore={"state": "flowing", "timed_out": False, "detail": "flowing"})
+    assert stage.cli("drain").stdout == "Traffic is drained: nothing in flight after 4 ms.\n"
+    assert stage.cli("drain", "60").returncode == 0
+    assert stage.cli("restore").stdout == "Traffic flows.\n"
+    assert stage.asked() == ['traffic_drain {"timeout_seconds":30}', 'traffic_drain {"timeout_seconds":60}', "traffic_restore {}"]
+    for typed in ("0", "3601", "5s", "soon", ""):
+        done = stage.cli("drain", typed)
+        assert done.returncode == 64 and "seconds from 1 to 3600" in done.stderr, typed
+
+
+def test_a_drain_that_times_out_says_so(stage):
+    stage.controller(traffic_drain={"state": "draining", "timed_out": True, "detail": "1 still in flight after 1000 ms"})
+    done = stage.cli("drain", "1")
+    assert done.returncode == 75 and done.stdout == "Traffic is held back, but the time is over: 1 still in flight after 1000 ms.\n"
+
+
 # ---- when the controller dies ----
 
 def test_the_controller_dies_in_the_middle_and_comes_back(stage):
@@ -616,3 +643,16 @@ def test_a_controller_that_hangs_is_as_good_as_none(stage):
     assert "it took the request, but said nothing for 2 s" in done.stderr
     assert time.monotonic() - began < 8
     listener.close()
+
+
+def test_a_token_is_made_without_a_controller(stage):
+    done = stage.cli("token", "deploy-bot", "--act")
+    token, line = done.stdout.strip(), done.stderr.splitlines()[-1]
+    assert done.returncode == 0 and re.fullmatch(r"nvr_[-_0-9A-Za-z]{43}", token), done
+    assert line == f"deploy-bot act {hashlib.sha256(token.encode()).hexdigest()}"
+    answer = json.loads(stage.cli("token", "viewer", "--json").stdout)
+    assert (answer["name"], answer["right"]) == ("viewer", "read")
+    assert answer["line"] == f"viewer read {hashlib.sha256(answer['token'].encode()).hexdigest()}" and answer["token"] != token
+    assert stage.cli("token", "Two words").returncode == 65
+    assert stage.cli("token").returncode == 64
+    assert stage.cli("status", "--act").returncode == 64

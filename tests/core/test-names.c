@@ -43,7 +43,7 @@ static void names_are_the_promised_ones(void **state UNUSED) {
 }
 
 static void triggers_have_names_and_keys(void **state UNUSED) {
-        for (unsigned bit = 1; bit <= TRIGGER_OUTAGE; bit <<= 1) {
+        for (unsigned bit = 1; bit <= TRIGGER_BYZANTINE; bit <<= 1) {
                 Trigger back = (Trigger)0;
                 assert_string_not_equal(trigger_name((Trigger)bit), "invalid");
                 assert_int_equal(trigger_parse(trigger_key((Trigger)bit), &back), 0);
@@ -55,6 +55,8 @@ static void triggers_have_names_and_keys(void **state UNUSED) {
         assert_int_equal(kept, TRIGGER_OUTAGE);
         assert_string_equal(trigger_name((Trigger)3), "invalid"); /* two bits are no trigger */
         assert_string_equal(trigger_key(TRIGGER_ERROR_RATE), "error_rate");
+        assert_string_equal(trigger_key(TRIGGER_QUORUM), "quorum");
+        assert_string_equal(trigger_key(TRIGGER_BYZANTINE), "byzantine");
 }
 
 static void every_guard_explains_itself(void **state UNUSED) {

@@ -370,6 +370,22 @@ static void acts_on_what_triggers_at_once(void **state UNUSED) {
         assert_non_null(strstr(world.decision.reason, "; total outage: no request has succeeded for 11 s"));
 }
 
+static void acts_on_a_cluster_that_was_sound_before(void **state UNUSED) {
+        set_up_world(0, 20 * MSEC);
+        world.input.quorum_lost = "1 of 3 members answer";
+        expect_guard(GUARD_NONE);
+        assert_string_equal(world.decision.reason, "quorum lost: 1 of 3 members answer");
+        world.input.quorum_lost = "";
+        world.input.byzantine = "the data of n3 differs";
+        expect_guard(GUARD_NONE);
+        assert_int_equal(world.decision.triggers, TRIGGER_BYZANTINE);
+        assert_string_equal(world.decision.reason, "Byzantine member: the data of n3 differs");
+        world.deployment.symptoms_before = TRIGGER_QUORUM;
+        expect_guard(GUARD_NONE);
+        world.deployment.symptoms_before = TRIGGERS_CONSENSUS;
+        expect_guard(GUARD_SAME_BEFORE);
+}
+
 static void every_guard_stops_it(void **state UNUSED) {
         static const Release unproven[] = {R("v2.4.0", RELEASE_UNPROVEN)}, failed[] = {R("v2.4.0", RELEASE_FAILED)};
         set_up_world(301, 20 * MSEC);
@@ -473,6 +489,7 @@ int main(void) {
                 cmocka_unit_test(keeps_the_evidence),
                 cmocka_unit_test(does_nothing_without_a_trigger),
                 cmocka_unit_test(acts_on_what_triggers_at_once),
+                cmocka_unit_test(acts_on_a_cluster_that_was_sound_before),
                 cmocka_unit_test(every_guard_stops_it),
                 cmocka_unit_test(the_first_guard_is_the_one_that_is_told),
                 cmocka_unit_test(a_clock_set_back_keeps_it_armed),

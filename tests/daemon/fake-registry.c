@@ -29,7 +29,7 @@ static const SettingSpec etcd_settings[] = {
         {0},
 };
 
-static const UnitsDriver systemd = {.name = "systemd", .settings = systemd_settings};
+static const UnitsDriver systemd = {.name = "systemd", .settings = systemd_settings, .any_unit = true};
 static const UnitsDriver supervisor = {.name = "supervisor", .settings = supervisor_settings};
 static const TrafficDriver haproxy = {.name = "haproxy", .settings = haproxy_settings};
 static const TrafficDriver hook = {.name = "hook", .settings = NULL};

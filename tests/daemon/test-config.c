@@ -211,6 +211,49 @@ static const Bad bad_files[] = {
         {HEALTH "units:\n  releases:\n    v2.*: [a, b, c, d, e, f, g, h, i]\n", "5:11", "more than 8 units"},
         {HEALTH "units:\n  releases:\n    v2.*: {a: b}\n", "5:11", "'v2.*' under 'releases' is no list"},
         {HEALTH "units:\n  releases: [a]\n", "4:13", "'releases' is a list; allowed is a mapping"},
+        /* components */
+        {HEALTH "components:\n  Api: {weight: 1}\n", "4:3",
+         "'Api' is no component's name; allowed are 1 to 31 of a-z, 0-9, _ and -"},
+        {HEALTH "components:\n  abcdefghijklmnopqrstuvwxyz012345: {tcp: '127.0.0.1:1'}\n", "4:3", "is no component's name"},
+        {HEALTH "components:\n  a: 5\n", "4:6", "'a' must hold keys"},
+        {HEALTH "components: [a]\n", "3:13", "'components' must hold keys"},
+        {HEALTH "components:\n  api:\n    wieght: 1\n", "5:5", "'api' has no key 'wieght'; did you mean 'weight'?"},
+        {HEALTH "components:\n  api:\n    weight: 101\n", "5:13", "too large; allowed is a whole number, from 0 to 100"},
+        {HEALTH "components:\n  pay:\n    weight: 1\n", "4:3",
+         "'pay' has no check; it must have exactly one of: http, tcp, command, unit"},
+        {HEALTH "components:\n  storrage:\n    weight: 1\n", "4:3", "did you mean 'storage'?"},
+        {HEALTH "components:\n  pay: {tcp: '127.0.0.1:1', unit: a}\n", "4:3", "'pay' has two checks, 'tcp' and 'unit'"},
+        {HEALTH "components:\n  scheduler: {tcp: '127.0.0.1:1', unit: a}\n", "4:3", "'scheduler' has two checks"},
+        {HEALTH "components:\n  pay: {tcp: 'host:1'}\n", "4:14", "a numeric address and port"},
+        {HEALTH "components:\n  pay: {http: 'x'}\n", "4:15", "a URL that begins with http:// or https://"},
+        {HEALTH "components:\n  pay: {unit: 'a b'}\n", "4:15", "'a b' is no unit's name"},
+        {HEALTH "components:\n  pay: {unit: 'a-{major}'}\n", "4:15", "placeholders are not allowed here"},
+        {HEALTH "components:\n  pay: {command: [true]}\n", "4:18", "'command' begins with 'true'; allowed is a program's"},
+        {HEALTH "components:\n  api: {http: 'http://h/'}\n", "4:9", "'api' is built in and measured by itself"},
+        {HEALTH "components:\n  database: {tcp: '127.0.0.1:1'}\n", "4:14", "'database' is built in"},
+        {HEALTH "components:\n  consensus: {interval: 1s}\n", "4:15",
+         "'interval' of 'consensus' is set as 'consensus.interval'"},
+        {HEALTH "components:\n  api: {heal_after: 2}\n", "4:21", "not what heals 'api': 'restart' (a unit), 'clear'"},
+        {HEALTH "components:\n  api: {restart: '-x'}\n", "4:18", "'-x' is no unit's name"},
+        {HEALTH "units: {driver: supervisor, supervisor: {command: [/x]}}\ncomponents:\n  pay: {unit: cron}\n", "5:15",
+         "'unit' needs 'units.driver: systemd'; supervisor knows the service's own units alone"},
+        {HEALTH "components:\n  api: {clear: [rm]}\n", "4:16", "'clear' begins with 'rm'"},
+        /* addresses, and what needs what */
+        {HEALTH "network:\n  peers: ['10.0.0.1:80', node-1]\n", "4:26",
+         "'node-1' is no peer; allowed is a URL such as http://node-1:8080/, or a numeric address"},
+        {HEALTH "api:\n  health_listen: ['8080']\n", "4:19", "'8080' can't be listened on"},
+        {HEALTH "api:\n  tls_listen: 0.0.0.0:8443\n", "4:15",
+         "'api.tls_listen' is set, but not 'api.tls_certificate', which it needs"},
+        {HEALTH "api:\n  tls_listen: 0.0.0.0:8443\n  tls_certificate: /c\n", "4:15", "not 'api.tls_key'"},
+        {HEALTH "api:\n  tls_key: /k\n", "4:12", "not 'api.tls_certificate'"},
+        {HEALTH "api:\n  tls_client_ca: /a\n", "4:18", "not 'api.tls_listen'"},
+        {HEALTH "api:\n  tls_clients: {ops: act}\n", "4:16", "not 'api.tls_client_ca'"},
+        {HEALTH "api: {tls_listen: '0.0.0.0:1', tls_certificate: /c, tls_key: /k, tls_client_ca: /a, tls_clients: {ops: rite}}\n",
+         "3:104", "'ops' has the right 'rite'; allowed are read and act"},
+        {HEALTH "api: {tls_listen: '0.0.0.0:1', tls_certificate: /c, tls_key: /k, tls_client_ca: /a, tls_clients: {ops: []}}\n",
+         "3:104", "'ops' has no right"},
+        {HEALTH "cache:\n  clear:\n    pages: [rm, -r]\n", "5:12",
+         "the command of 'pages' begins with 'rm'; allowed is a program's absolute path"},
         /* YAML that is too clever, or none */
         {HEALTH "paths: &here\n  state: /x\n", "3:8", "an anchor (&name) is not allowed"},
         {HEALTH "paths: *here\n", "3:8", "an alias (*name) is not allowed"},
@@ -297,6 +340,27 @@ static void test_files(UNUSED void **state) {
                 assert_int_equal(config_load(path, &config, &error), -EPERM);
                 assert_non_null(strstr(error.message, path));
         }
+        if (geteuid() == 0) { /* what is run as root must not be somebody else's to change */
+                static const char *const commands[][2] = {
+                        {"components: {a: {command: [", "]}}\n"},
+                        {"components: {api: {clear: [", "]}}\n"},
+                        {"cache: {clear: {pages: [", "]}}\n"},
+                        {"alerts: {command: [", "]}\n"},
+                };
+                char program[64], text[256];
+                snprintf(program, sizeof program, "%s/program", directory);
+                for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+                        snprintf(text, sizeof text, HEALTH "%s%s%s", commands[i][0], program, commands[i][1]);
+                        write_text(path, text, 0644);
+                        write_text(program, "#!/bin/sh\n", 0755);
+                        assert_int_equal(config_load(path, &config, &error), 0);
+                        config = config_free(config);
+                        write_text(program, "#!/bin/sh\n", 0777);
+                        assert_int_equal(config_load(path, &config, &error), -EPERM);
+                        assert_non_null(strstr(error.message, program));
+                }
+                unlink(program);
+        }
         unlink(path);
         assert_int_equal(mkfifo(path, 0600), 0); /* must not hang */
         assert_true(config_load(path, &config, &error) < 0);
@@ -338,6 +402,73 @@ static void test_units(UNUSED void **state) {
         assert_int_equal(config_saved_path(plain, "x/../y", path, sizeof path, &error), -EINVAL);
 }
 
+/* ---- components ---- */
+
+static const struct ConfigComponent *component(const Config *config, const char *name) {
+        for (unsigned i = 0; i < config->component_count; i++)
+                if (strcmp(config->components[i].name, name) == 0)
+                        return &config->components[i];
+        fail_msg("there is no component %s", name);
+        return NULL;
+}
+
+static void test_components(UNUSED void **state) {
+        AUTO_CONFIG Config *plain = load("components:\n" HEALTH);
+        static const char *const built_in[] = {"consensus", "network",   "database", "storage",
+                                               "api",       "scheduler", "system"};
+        assert_int_equal(plain->component_count, ARRAY_SIZE(built_in));
+        for (size_t i = 0; i < ARRAY_SIZE(built_in); i++) {
+                assert_string_equal(plain->components[i].name, built_in[i]);
+                assert_null(plain->components[i].check);
+                assert_int_equal(settings_int(plain->components[i].settings, "weight"), 1);
+                assert_int_equal(settings_int(plain->components[i].settings, "heal_after"), 0);
+        }
+        assert_true(settings_bool(component(plain, "api")->settings, "critical"));
+        assert_false(settings_bool(component(plain, "network")->settings, "critical"));
+        assert_int_equal(settings_int(component(plain, "network")->settings, "interval"), 5 * USEC_PER_SEC);
+        assert_int_equal(settings_int(component(plain, "storage")->settings, "interval"), 30 * USEC_PER_SEC);
+        assert_int_equal(settings_int(component(plain, "api")->settings, "interval"), USEC_PER_SEC);
+
+        AUTO_CONFIG Config *config = load("components:\n"
+                                          "  pay: {http: 'http://127.0.0.1:9/', weight: 3, restart: pay, heal_after: 2}\n"
+                                          "  api: {critical: false, interval: 1s, clear: [/bin/true], heal_after: 1}\n"
+                                          "  2-b_: {command: [/bin/true, x]}\n"
+                                          "  scheduler: {unit: cron}\n" HEALTH);
+        assert_int_equal(config->component_count, ARRAY_SIZE(built_in) + 2);
+        assert_string_equal(config->components[7].name, "pay");
+        assert_string_equal(config->components[8].name, "2-b_");
+        assert_string_equal(component(config, "pay")->check, "http");
+        assert_int_equal(settings_int(component(config, "pay")->settings, "weight"), 3);
+        assert_string_equal(component(config, "2-b_")->check, "command");
+        assert_string_equal(settings_list(component(config, "2-b_")->settings, "command")[1], "x");
+        assert_string_equal(component(config, "scheduler")->check, "unit");
+        assert_false(settings_bool(component(config, "api")->settings, "critical"));
+        assert_null(component(config, "api")->check);
+}
+
+static void test_components_are_counted(UNUSED void **state) {
+        char text[4096] = HEALTH "components:\n";
+        for (unsigned i = 0; i <= COMPONENTS_MAX - 7; i++)
+                sprintf(text + strlen(text), "  c%u: {tcp: '127.0.0.1:1'}\n", i);
+        Config *config = NULL;
+        Error error = {0};
+        assert_true(config_load_text("many", text, strlen(text), &config, &error) < 0);
+        assert_string_equal(error.message, "many:29:3: more than 32 components, the built-in ones included");
+        text[strlen(text) - 1] = '\0'; /* without the last of them it is just enough */
+        *(strrchr(text, '\n') + 1) = '\0';
+        AUTO_CONFIG Config *full = load(text);
+        assert_int_equal(full->component_count, COMPONENTS_MAX);
+}
+
+static void test_unit_as_it_is(UNUSED void **state) {
+        UnitSet units;
+        Error error = {0};
+        assert_int_equal(config_unit("cron", &units, &error), 0);
+        assert_int_equal(units.count, 1);
+        assert_string_equal(units.names[0], "cron.service");
+        assert_int_equal(config_unit("novacron-{major}", &units, &error), -EINVAL);
+}
+
 static void test_byte_order_mark(UNUSED void **state) {
         AUTO_CONFIG Config *config = load("\xEF\xBB\xBF" HEALTH);
         assert_string_equal(config->health_url, "http://127.0.0.1:9000/health");
@@ -370,6 +501,13 @@ static void test_reference_loads(UNUSED void **state) {
         assert_memory_equal(&config->rules, &plain->rules, sizeof plain->rules);
         assert_memory_equal(config->budgets_us, plain->budgets_us, sizeof plain->budgets_us);
         assert_string_equal(config->saved_config, plain->saved_config);
+        for (unsigned i = 0; i < plain->component_count; i++) {
+                const Settings *told = config->components[i].settings, *fallback = plain->components[i].settings;
+                assert_string_equal(config->components[i].name, plain->components[i].name);
+                assert_int_equal(settings_int(told, "interval"), settings_int(fallback, "interval"));
+                assert_int_equal(settings_bool(told, "critical"), settings_bool(fallback, "critical"));
+                assert_int_equal(settings_int(told, "heal_limit"), settings_int(fallback, "heal_limit"));
+        }
 }
 
 int main(void) {
@@ -381,6 +519,9 @@ int main(void) {
                 cmocka_unit_test(test_bad_files),
                 cmocka_unit_test(test_size_and_count_are_bounded),
                 cmocka_unit_test(test_files),
+                cmocka_unit_test(test_components),
+                cmocka_unit_test(test_components_are_counted),
+                cmocka_unit_test(test_unit_as_it_is),
                 cmocka_unit_test(test_byte_order_mark),
                 cmocka_unit_test(test_units),
                 cmocka_unit_test(test_reference_loads),

@@ -70,6 +70,32 @@ static void test_text_cut_inside_a_character(void **state) {
         assert_string_equal(hold.why, "zu gro?");
 }
 
+static void test_an_operators_drain_stays_but_not_one_at_the_balancer(void **state) {
+        Journal *journal = open_journal();
+        Error error = {0};
+        Hold hold;
+        (void)state;
+        static const struct {
+                int64_t run_id;
+                bool at_balancer, stays;
+        } cases[] = {{0, false, true}, {0, true, false}, {7, false, false}};
+        for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+                const Hold taken = {.held = true,
+                                    .run_id = cases[i].run_id,
+                                    .at_balancer = cases[i].at_balancer,
+                                    .since_wall = 1700000000000000,
+                                    .by = "root (uid 0)"};
+                assert_int_equal(hold_take(journal, HOLD_TRAFFIC, &taken, &error), 0);
+                assert_int_equal(hold_read(journal, HOLD_TRAFFIC, &hold, &error), 0);
+                assert_int_equal(hold.at_balancer, cases[i].at_balancer);
+                assert_int_equal(hold_stays(&hold), cases[i].stays);
+        }
+        assert_int_equal(hold_release(journal, HOLD_TRAFFIC, &error), 0);
+        assert_int_equal(hold_read(journal, HOLD_TRAFFIC, &hold, &error), 0);
+        assert_false(hold_stays(&hold));
+        journal_close(journal);
+}
+
 static void test_without_journal_nothing_is_known(void **state) {
         Hold hold = {.held = true};
         Error error = {0};
@@ -104,6 +130,7 @@ int main(void) {
                 cmocka_unit_test(test_reads_what_was_taken),
                 cmocka_unit_test(test_reason_that_grows_when_escaped),
                 cmocka_unit_test(test_text_cut_inside_a_character),
+                cmocka_unit_test(test_an_operators_drain_stays_but_not_one_at_the_balancer),
                 cmocka_unit_test(test_without_journal_nothing_is_known),
         };
         return cmocka_run_group_tests(tests, make_directory, remove_directory);

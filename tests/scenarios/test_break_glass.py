@@ -7,6 +7,13 @@ import pytest
 from testsite import ALERTS, CONTROLLER, HELD, JOURNAL, NOT_VERIFIED, PERMISSION, SERVICE_UNIT, TRY_LATER, UNITS
 
 
+def check_what_can_be_validated(site):
+    """What needs no controller is measured; what does is not verified, nor failed."""
+    verdicts = {check["key"]: check["verdict"] for check in site.cli_json("validate", check=NOT_VERIFIED)["checks"]}
+    assert {key for key, verdict in verdicts.items() if verdict == "passed"} == {"version", "health_score", "services", "logs", "alerts"}, verdicts
+    assert "failed" not in verdicts.values(), verdicts
+
+
 @pytest.mark.parametrize("mode", ["emergency", "manual"])
 def test_controller_dead(site, mode):
     load = site.begin_with()
@@ -17,6 +24,7 @@ def test_controller_dead(site, mode):
     site.cli(mode, *(["--yes"] if mode == "manual" else []), "no controller", check=NOT_VERIFIED)
     assert site.current() == "v2.4.0" and site.serving() == "v2.4.0"
     assert site.active("v2.4.0") and not site.active("v3.0.0")
+    check_what_can_be_validated(site)
     site.host.systemctl("start", CONTROLLER)
     run = site.wait_for_run(kind="rollback", mode=mode)
     assert (run["outcome"], run["serving"], run["reason"]) == ("succeeded", "v2.4.0", "no controller")

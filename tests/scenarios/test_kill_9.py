@@ -107,7 +107,7 @@ def kill_at_every(site, syscall, kind, origin, target):
 @pytest.mark.parametrize("kind", ["rollback", "deployment"])
 @pytest.mark.parametrize("syscall", ["fdatasync", "rename", "sendto"])
 def test_killed_at_every(site, syscall, kind):
-    load = site.begin_with()
+    load = site.begin_with(measured=kind == "deployment")
     if kind == "deployment":
         site.roll_back()
     site.kills_controller = True

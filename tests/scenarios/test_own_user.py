@@ -2,7 +2,7 @@
 
 import pytest
 from hosts import PROJECT
-from testsite import CONTROLLER, PERMISSION, SERVICE_UNIT, UNITS
+from testsite import CONTROLLER, NOT_VERIFIED, PERMISSION, SERVICE_UNIT, UNITS
 
 PACKAGING = PROJECT / "packaging"
 OWN_SOCKET = "[Service]\nSupplementaryGroups=haproxy\n"
@@ -68,8 +68,28 @@ def test_who_may_command_it(packaged):
     site.host.run("useradd --system --no-create-home --groups novacron oncall; useradd --system --no-create-home visitor")
     denied = site.host.run(["auto-rollback", "manual", "--yes", "let me"], user="visitor", check=False)
     assert denied.returncode == PERMISSION, denied.stdout + denied.stderr
+    plain = "curl -sS -o /dev/null -w '%{http_code} ' -X POST http://localhost:8080/api/v3/deployment/"
+    asked = {user: site.host.output(f"{plain}pause; {plain}resume", user=user) for user in ("root", "oncall", "visitor")}
+    assert asked == {"root": "200 200", "oncall": "200 200", "visitor": "403 403"}
     site.host.run(["auto-rollback", "manual", "--yes", "it is bad"], user="oncall")
     run = site.wait_for_run(kind="rollback")
     assert run["outcome"] == "succeeded" and run["initiator"].startswith("oncall")
     site.check_steady("v2.4.0")
+    site.check_ledger(load.end(), run)
+
+
+def test_break_glass_as_root(packaged):
+    """An emergency doesn't depend on the controller, nor on whose files they are; and the controller goes on with them."""
+    site = packaged
+    load = site.begin_with(error_every=20)
+    site.host.systemctl("stop", CONTROLLER)
+    done = site.cli("emergency", "the controller is away", check=None)
+    assert done.returncode in (0, NOT_VERIFIED), done.stdout + done.stderr
+    assert "could change what we run" not in done.stderr
+    site.host.systemctl("start", CONTROLLER)
+    run = site.wait_for_run(kind="rollback", mode="emergency")
+    assert run["outcome"] == "succeeded"
+    site.check_steady("v2.4.0")
+    strays = site.host.output("find /etc/novacron /opt/novacron/current /var/lib/novacron /var/log/novacron -newer /etc/hosts -user root ! -name 'config.v*'")
+    assert strays == "", strays
     site.check_ledger(load.end(), run)

@@ -51,7 +51,7 @@ def test_a_bad_one(site, name):
     only_one(site)
     pid = site.controller_pid()
     if change is None:
-        site.write("/etc/novacron/rollback.yaml", "{ this: is, [not")
+        site.write("/etc/novacron-rollback/rollback.yaml", "{ this: is, [not")
     else:
         site.configure(**change, decision={"rollbacks_per_day": 9})
     reload(site)

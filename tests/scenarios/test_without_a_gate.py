@@ -12,7 +12,8 @@ def test_plain_drain(site, crashed):
     if crashed:
         site.host.systemctl("kill", "--signal=KILL", "novacron-dwcp-v3.service")
         site.wait_status(lambda status: status["traffic"]["detail"] == "no server of app is up", what="HAProxy sees its server down")
-    site.roll_back(check=0)
+    told = site.roll_back(check=0).stdout
+    assert "[x] Zero data loss confirmed" in told, "what is refused is not acknowledged"
     run = site.wait_for_run(kind="rollback")
     assert (run["outcome"], run["serving"]) == ("succeeded", "v2.4.0")
     assert "refused" in step(run, "drain_traffic")["detail"], "it must be said that nothing is parked"

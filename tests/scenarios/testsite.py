@@ -35,7 +35,7 @@ UNITS = {"v2.4.0": "novacron-dwcp-v2.service", "v3.0.0": "novacron-dwcp-v3.servi
 CONTROLLER = "novacron-auto-rollback.service"
 
 # Exit codes (base/exit-codes.h).
-REFUSED, PUT_BACK, HELD, CANCELLED, NOT_VERIFIED, TRY_LATER, PERMISSION = 4, 5, 6, 7, 8, 75, 77
+VALIDATION_FAILED, REFUSED, PUT_BACK, HELD, CANCELLED, NOT_VERIFIED, TRY_LATER, PERMISSION = 3, 4, 5, 6, 7, 8, 75, 77
 
 # A window short enough for a test; the proportions are those of the defaults (5 samples, 4 needed).
 CONFIG = {
@@ -51,6 +51,9 @@ CONFIG = {
     "metrics": {"source": "edge", "edge": {"listen": "127.0.0.1:5140", "backend": "app", "haproxy_socket": HAPROXY_SOCKET}},
     "health": {"url": f"http://127.0.0.1:{SERVICE_PORT}/health", "interval": "200ms", "timeout": "1s"},
     "alerts": {"command": ["/usr/local/bin/record-alert"]},
+    # How busy the machine is that runs the tests is not what they are about: nor its latency when two of them share it.
+    "system": {"cpu": "100%", "memory": "100%", "disk": "100%"},
+    "validation": {"baseline_floor": "80ms"},
 }
 # A window of three samples in three seconds, where it doesn't matter how long it is.
 FAST_WINDOW = {"thresholds": {"degradation_window": "3s"}, "decision": {"interval": "1s"}}
@@ -156,7 +159,7 @@ class Site:
     def configure(self, **change):
         """Writes the controller's configuration. JSON is YAML."""
         self.config = merge(self.config, change)
-        self.write("/etc/novacron/rollback.yaml", json.dumps(self.config, indent=2))
+        self.write("/etc/novacron-rollback/rollback.yaml", json.dumps(self.config, indent=2))
 
     def inside(self, path):
         """A file of the host, from outside. Not through absolute links: they would lead to this machine's own files."""
@@ -219,15 +222,22 @@ class Site:
         """`auto-rollback WORDS...` in the background."""
         return self.host.popen(["auto-rollback", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    def begin_with(self, *, unit_extra=None, load=True, good_faults=None, **faults):
-        """The start of most scenarios: v2.4.0 is good, load is on, v3.0.0 with its faults has just been deployed."""
+    def begin_with(self, *, unit_extra=None, load=True, measured=False, good_faults=None, **faults):
+        """The start of most scenarios: v2.4.0 is good, load is on, v3.0.0 with its faults has just been deployed. `measured`: a
+        rollback from it can be validated, for it is known how v2.4.0 did before."""
         self.release("v2.4.0", **(good_faults or {}))
         self.release("v3.0.0", unit_extra, **faults)
         self.start()
         self.deploy_good("v2.4.0")
         started = self.load() if load else None
+        if measured:
+            self.measured()
         self.deploy("v3.0.0")
         return started
+
+    def measured(self):
+        """Waits for a sample of the release that is live, under the load that is on."""
+        self.wait_status(lambda status: status["metrics"]["sample"] and status["metrics"]["sample"]["state"] == "healthy", what="a sample of it")
 
     def deploy(self, version="v3.0.0", check=0):
         return self.cli("deploy", version, check=check)

@@ -41,6 +41,7 @@ static inline Run full_run(void) {
         snprintf(run.reason, sizeof run.reason, "error rate 5.02%% > 1.0%%; it's \"bad\"\nvery");
         snprintf(run.initiator, sizeof run.initiator, "controller");
         run.decision_id = 77;
+        run.symptoms_before = TRIGGER_LATENCY_P99 | TRIGGER_BYZANTINE;
         run.phase = RUN_FORWARD;
         run.outcome = OUTCOME_OPEN;
         run.cursor = STEP_DRAIN_TRAFFIC;

@@ -87,6 +87,28 @@ static void test_a_run_goes_on_when_the_disk_is_full(UNUSED void **state) {
         journal_close(journal);
 }
 
+/* The audit trail gives way before a run would lack space. */
+static void test_the_audit_trail_leaves_a_run_its_reserve(UNUSED void **state) {
+        if (!mounted)
+                skip();
+        Journal *journal = NULL;
+        Run run = full_run();
+        Error error = {0};
+        JournalAudit entry = {.status = 403, .who = "anonymous"};
+        memset(entry.arguments, 'a', sizeof entry.arguments - 1);
+        unlink(in("filler"));
+        assert_int_equal(journal_open(in("journal"), &journal, &error), 0);
+        assert_string_equal(journal_space_problem(journal), "");
+        fill_disk("filler");
+        int kept = 0;
+        while (journal_add_audit(journal, &entry, &error) >= 0)
+                assert_true(++kept < 2000);
+        assert_int_equal(error.code, -ENOSPC);
+        assert_true(kept > 0);
+        append_all(journal, &run, JOURNAL_RESERVED_APPENDS);
+        journal_close(journal);
+}
+
 static void test_a_crash_on_a_full_disk_is_recovered_from(UNUSED void **state) {
         if (!mounted)
                 skip();
@@ -188,6 +210,7 @@ static int tear_down(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_run_goes_on_when_the_disk_is_full),
+                cmocka_unit_test(test_the_audit_trail_leaves_a_run_its_reserve),
                 cmocka_unit_test(test_a_crash_on_a_full_disk_is_recovered_from),
                 cmocka_unit_test(test_the_spare_gives_room_for_a_lost_index),
                 cmocka_unit_test(test_a_long_run_moves_its_log_into_the_database),

@@ -1,0 +1,184 @@
+/* system: the load of this machine: processors over system.window, memory, and the file systems a rollback needs. Beyond a limit it is
+ * degraded and asks for a manual review, and never for a rollback (specification, Rollback Decision Matrix). The score is the
+ * share of the three that are within their limits. */
+#include "adapters/disk.h"
+#include "adapters/host.h"
+#include "base/clock.h"
+#include "base/fsio.h"
+#include "core/rate.h"
+#include "core/words.h"
+#include "daemon/component.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#define DISK_EVERY_US (30 * USEC_PER_SEC)
+
+enum { SOURCE_CPU, SOURCE_MEMORY, SOURCE_DISK, SOURCES };
+
+typedef struct System {
+        const ComponentContext *context;
+        int64_t exceeded_mono[SOURCES]; /* the limit was last exceeded then; 0: not, or it is over */
+        DiskProbe *probe;
+        const char *paths[3];
+        char log_directory[PATH_MAX];
+        Rate cpu;
+        SystemLoad load;
+        int64_t disk_mono; /* the disks were asked then; 0: never */
+        char fullest[DETAIL_MAX];
+        char disk_problem[DETAIL_MAX];
+        bool looked; /* at least once: the next look has a rate */
+} System;
+
+static int open_system(const ComponentContext *context, void **ret_self, Error *error) {
+        const Config *config = context->world->config;
+        System *system = calloc(1, sizeof *system);
+        if (!system)
+                return error_set(error, -ENOMEM, "out of memory");
+        *system = (System){.context = context,
+                           .paths = {config->state, config->versions, system->log_directory},
+                           .cpu = {.window_us = config->system_window_us},
+                           .load = {.cpu_ppm = -1, .memory_ppm = -1, .disk_ppm = -1}};
+        int r = fs_directory_of(config->log, system->log_directory, sizeof system->log_directory, error);
+        if (r >= 0)
+                r = disk_probe_new(context->world->event, &system->probe, error);
+        if (r < 0) {
+                free(system);
+                return r;
+        }
+        *ret_self = system;
+        return 0;
+}
+
+static void close_system(void *self) {
+        System *system = self;
+        if (system)
+                disk_probe_free(system->probe);
+        free(system);
+}
+
+const SystemLoad *component_system_load(const void *self) {
+        const System *system = self;
+        return &system->load;
+}
+
+/* ---- judging ---- */
+
+typedef struct Verdicts {
+        unsigned known, within;
+        char exceeded[DETAIL_MAX], all[DETAIL_MAX];
+} Verdicts;
+
+/* What hovers about its limit is one case, not an alert each time: it is over after a quiet window. */
+static void ask_for_review(System *system, unsigned source, const char *name, bool exceeded, const char *problem) {
+        const ComponentContext *context = system->context;
+        int64_t now = clock_mono_us(), *exceeded_mono = &system->exceeded_mono[source];
+        char review[REASON_MAX];
+        snprintf(review, sizeof review, "manual review: %.300s; nothing is rolled back for it", problem);
+        if (exceeded)
+                *exceeded_mono = now;
+        else if (*exceeded_mono == 0 || now - *exceeded_mono < context->world->config->system_window_us)
+                return;
+        else
+                *exceeded_mono = 0;
+        if (context->condition)
+                context->condition(context->userdata, name, exceeded ? review : NULL);
+}
+
+/* `over`: "over 60 s", "of /var/log"; or, when it isn't known, why. */
+static void judge(System *system, Verdicts *verdicts, unsigned which, int64_t ppm, int64_t limit, const char *over) {
+        static const char *const names[] = {[SOURCE_CPU] = "cpu", [SOURCE_MEMORY] = "memory", [SOURCE_DISK] = "disk"};
+        const char *source = names[which];
+        char is[WORDS_MAX], most[WORDS_MAX], problem[REASON_MAX];
+        words_append(verdicts->all, sizeof verdicts->all, "%s%s ", verdicts->all[0] ? ", " : "", source);
+        if (ppm < 0) { /* no longer known is no longer over the limit, nor within it: what was said stands */
+                words_append(verdicts->all, sizeof verdicts->all, "unknown%s%s", over[0] ? ": " : "", over);
+                return;
+        }
+        words_percent(ppm, 1, is);
+        words_ratio(limit, most);
+        snprintf(problem, sizeof problem, "%s %s%s%s (limit %s)", source, is, over[0] ? " " : "", over, most);
+        words_append(verdicts->all, sizeof verdicts->all, "%s (limit %s)", is, most);
+        verdicts->known++;
+        verdicts->within += ppm <= limit;
+        if (ppm > limit)
+                words_append(verdicts->exceeded, sizeof verdicts->exceeded, "%s%s", verdicts->exceeded[0] ? "; " : "",
+                             problem);
+        ask_for_review(system, which, source, ppm > limit, problem);
+}
+
+static void finish(System *system) {
+        const Config *config = system->context->world->config;
+        Verdicts verdicts = {0};
+        RatePoint between = {0};
+        char over[WORDS_MAX + 8] = "", text[WORDS_MAX];
+        ComponentFinding finding = {0};
+        if (rate_between(&system->cpu, &between))
+                snprintf(over, sizeof over, "over %s", words_duration(between.mono / 100000 * 100000, text));
+        judge(system, &verdicts, SOURCE_CPU, system->load.cpu_ppm, config->system_cpu_ppm, over);
+        judge(system, &verdicts, SOURCE_MEMORY, system->load.memory_ppm, config->system_memory_ppm, "");
+        judge(system, &verdicts, SOURCE_DISK, system->load.disk_ppm, config->system_disk_ppm,
+              system->load.disk_ppm < 0 ? system->disk_problem : system->fullest);
+        finding.partial = system->load.cpu_ppm < 0;
+        if (verdicts.known > 0) {
+                finding.score = 100 * verdicts.within / verdicts.known;
+                finding.state = verdicts.within < verdicts.known ? HEALTH_DEGRADED : HEALTH_HEALTHY;
+        }
+        snprintf(finding.reason, sizeof finding.reason, "%s", verdicts.exceeded[0] ? verdicts.exceeded : verdicts.all);
+        system->context->found(system->context->userdata, &finding);
+}
+
+/* ---- measuring ---- */
+
+static void look_at_kernel(System *system) {
+        HostCpu cpu;
+        HostMemory memory;
+        Error error = {0};
+        RatePoint between;
+        system->load.at_mono = clock_mono_us();
+        system->load.cpu_ppm = system->load.memory_ppm = -1;
+        if (host_cpu(HOST_PROC, &cpu, &error) == 0) {
+                const RatePoint point = {.mono = system->load.at_mono, .part = cpu.busy, .whole = cpu.total};
+                rate_add(&system->cpu, &point);
+                if (rate_between(&system->cpu, &between) && between.whole > 0)
+                        system->load.cpu_ppm = between.part * PPM / between.whole;
+        }
+        if (host_memory(HOST_PROC, &memory, &error) == 0)
+                system->load.memory_ppm = (memory.total - memory.available) / 1024 * PPM / (memory.total / 1024);
+}
+
+static void on_disks(void *userdata, const DiskView *view, const Error *error) {
+        System *system = userdata;
+        system->load.disk_ppm = -1;
+        system->disk_problem[0] = '\0';
+        if (!view)
+                snprintf(system->disk_problem, sizeof system->disk_problem, "%.*s", DETAIL_MAX - 1, error_text(error));
+        for (unsigned i = 0; view && i < view->count; i++) {
+                const DiskState *disk = &view->disks[i];
+                int64_t ppm = disk_used_ppm(disk);
+                if (ppm <= system->load.disk_ppm)
+                        continue;
+                system->load.disk_ppm = ppm;
+                snprintf(system->fullest, sizeof system->fullest, "of %.100s", system->paths[i]);
+        }
+        finish(system);
+}
+
+static void check_system(void *self) {
+        System *system = self;
+        int64_t now = clock_mono_us();
+        Error error = {0};
+        look_at_kernel(system);
+        if (system->disk_mono != 0 && now - system->disk_mono < DISK_EVERY_US) {
+                finish(system);
+                return;
+        }
+        system->disk_mono = now;
+        if (disk_probe_look(system->probe, system->paths, ARRAY_SIZE(system->paths), NULL,
+                            settings_int(system->context->settings, "timeout"), on_disks, system, &error) < 0)
+                on_disks(system, NULL, &error);
+}
+
+const ComponentKind component_system = {
+        .name = "system", .open = open_system, .close = close_system, .check = check_system};

@@ -1,0 +1,170 @@
+/* Runs: planned, begun and cancelled. What becomes of them is told by the events. */
+#include "api/wire.h"
+#include "base/exit-codes.h"
+#include "base/log.h"
+#include "core/names.h"
+#include "core/version.h"
+#include "daemon/operations.h"
+
+#include <string.h>
+
+static int parse_kind_and_mode(const json_t *arguments, RunWish *wish, Problem *problem) {
+        const char *kind = text_of(arguments, "kind"), *mode = text_of(arguments, "mode");
+        wish->kind = RUN_ROLLBACK;
+        wish->mode = MODE_MANUAL;
+        if (kind[0] && run_kind_parse(kind, &wish->kind) < 0)
+                return problem_set(problem, 400, EXIT_USAGE_ERROR, "Unknown kind",
+                                   "kind is 'rollback' or 'deployment', not '%s'", kind);
+        if (mode[0] && (run_mode_parse(mode, &wish->mode) < 0 || wish->mode == MODE_AUTOMATIC))
+                return problem_set(problem, 400, EXIT_USAGE_ERROR, "Unknown mode",
+                                   "mode is 'manual' or 'emergency', not '%s'", mode);
+        wish->to = text_of(arguments, "to");
+        if (wish->to[0] && !version_valid(wish->to))
+                return problem_set(problem, 400, EXIT_USAGE_ERROR, "Not a version",
+                                   "'%s' is not a version: like v2.4.0", wish->to);
+        if (wish->kind == RUN_DEPLOYMENT && !wish->to[0])
+                return problem_set(problem, 400, EXIT_USAGE_ERROR, "No version",
+                                   "which version is to be deployed? Like v2.4.0");
+        return 0;
+}
+
+static const char *warning_about(const Release *target, TargetDoubt doubt, RunKind kind) {
+        if (doubt == TARGET_FAILED || target->state == RELEASE_FAILED)
+                return kind == RUN_DEPLOYMENT
+                               ? "it was rolled back before and has not changed since: it may fail the same way"
+                               : "it was rolled back from before: it is known to fail";
+        if (kind == RUN_ROLLBACK && doubt == TARGET_UNPROVEN)
+                return "it is unproven: it has not lived through a bake on this machine";
+        return NULL;
+}
+
+static Tristate gate_known(Controller *controller) {
+        const TrafficState *traffic = controller->watcher ? watcher_traffic(controller->watcher) : NULL;
+        return traffic ? (traffic->gated ? KNOWN_TRUE : KNOWN_FALSE) : KNOWN_NOT;
+}
+
+static int find_target(Controller *controller, const RunWish *wish, Release *ret_target, const char **ret_warning,
+                       Problem *problem) {
+        TargetDoubt doubt = TARGET_SURE;
+        Error error = {0};
+        int r = 0;
+        *ret_target = (Release){0};
+        if (wish->kind == RUN_ROLLBACK) {
+                r = catalog_target(controller, wish->mode, wish->to, ret_target, &doubt, &error);
+        } else {
+                snprintf(ret_target->version, sizeof ret_target->version, "%s", wish->to);
+                if (controller->journal)
+                        r = journal_release(controller->journal, wish->to, ret_target, &error);
+        }
+        if (r < 0)
+                return problem_set(problem, 409, EXIT_REFUSED, "No target", "%s", error_text(&error));
+        *ret_warning = warning_about(ret_target, doubt, wish->kind);
+        return 0;
+}
+
+int op_plan(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+        Controller *controller = self;
+        RunWish wish = {0};
+        Release target;
+        const char *warning = NULL;
+        Plan plan;
+        Error error = {0};
+        (void)caller;
+        if (parse_kind_and_mode(arguments, &wish, problem) < 0)
+                return -1;
+        if (controller->role == ROLE_READER || controller_at_rest(controller))
+                current_look(controller);
+        if (find_target(controller, &wish, &target, &warning, problem) < 0)
+                return -1;
+        const PlanRequest request = {.kind = wish.kind,
+                                     .mode = wish.mode,
+                                     .from = controller->version,
+                                     .to = target.version,
+                                     .budgets_us = controller->config->budgets_us,
+                                     .emergency_drain_us = controller->config->emergency_drain_us};
+        if (plan_make(&request, &plan, &error) < 0)
+                return problem_set(problem, 409, EXIT_REFUSED, "Not possible", "%s", error_text(&error));
+        json_t *value = wire_plan(&plan);
+        const struct Readiness *readiness = &controller->readiness;
+        bool not_ready = readiness->ready == KNOWN_FALSE && strcmp(readiness->version, target.version) == 0;
+        bool busy = runner_run(controller->runner) || runner_elsewhere(controller->runner, NULL);
+        const char *refused = busy ? "another run is under way" : not_ready ? readiness->detail : NULL;
+        Tristate gate = gate_known(controller);
+        json_object_set_new(value, "target_state", json_string(release_state_name(target.state)));
+        json_object_set_new(value, "target_warning", warning ? json_string(warning) : json_null());
+        json_object_set_new(value, "gate", gate == KNOWN_NOT ? json_null() : json_boolean(gate == KNOWN_TRUE));
+        json_object_set_new(value, "refused", refused ? json_string(refused) : json_null());
+        return answer(value, ret_answer, problem);
+}
+
+static int begun_run(Controller *controller, json_t **ret_answer, Problem *problem) {
+        const Run *run = runner_newest(controller->runner); /* it may have ended at once */
+        if (!run)
+                return problem_set(problem, 500, EXIT_INTERNAL, "No run", "it was begun, but is not known");
+        return answer(controller_run_json(controller, run), ret_answer, problem);
+}
+
+int op_rollback(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+        Controller *controller = self;
+        RunWish wish = {0};
+        if (parse_kind_and_mode(arguments, &wish, problem) < 0)
+                return -1;
+        wish.kind = RUN_ROLLBACK;
+        wish.reason = text_of(arguments, "reason");
+        wish.expect_from = text_of(arguments, "expect_from");
+        wish.initiator = caller->name;
+        if (wish.reason[0] == '\0')
+                return problem_set(problem, 400, EXIT_USAGE_ERROR, "No reason",
+                                   "a rollback needs a reason: it is what others will read");
+        if (controller_begin(controller, &wish, problem) < 0)
+                return -1;
+        return begun_run(controller, ret_answer, problem);
+}
+
+int op_deploy(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+        Controller *controller = self;
+        const char *version = text_of(arguments, "version"), *reason = text_of(arguments, "reason");
+        if (!version_valid(version))
+                return problem_set(problem, 400, EXIT_USAGE_ERROR, "Not a version",
+                                   "'%s' is not a version: like v2.4.0", version);
+        const RunWish wish = {.kind = RUN_DEPLOYMENT,
+                              .mode = MODE_MANUAL,
+                              .to = version,
+                              .expect_from = text_of(arguments, "expect_from"),
+                              .reason = reason[0] ? reason : "deployment",
+                              .initiator = caller->name};
+        Release target;
+        const char *warning = NULL;
+        if (find_target(controller, &wish, &target, &warning, problem) < 0)
+                return -1;
+        if (controller_begin(controller, &wish, problem) < 0 || begun_run(controller, ret_answer, problem) < 0)
+                return -1;
+        if (warning) {
+                log_warn("%s is deployed again: %s", version, warning);
+                json_object_set_new(*ret_answer, "warning", json_string(warning));
+        }
+        return 0;
+}
+
+int op_run_cancel(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+        Controller *controller = self;
+        const Run *run = runner_run(controller->runner);
+        int64_t id = number_of(arguments, "id", 0);
+        (void)caller;
+        if (!run)
+                return problem_set(problem, 409, EXIT_NO_INPUT, "Nothing to cancel",
+                                   "the controller has no run under way");
+        if (id != 0 && id != run->id)
+                return problem_set(problem, 409, EXIT_NO_INPUT, "Nothing to cancel",
+                                   "run %lld is not under way, but run %lld is", (long long)id, (long long)run->id);
+        int64_t cancelled_id = run->id;
+        bool cancelled = runner_cancel(controller->runner);
+        const char *detail = cancelled
+                                     ? "it is being undone: the current release was never stopped"
+                                     : "too late to undo: the current release was already stopped, so the run finishes";
+        run = runner_run(controller->runner);
+        return answer(json_pack("{s:b, s:s, s:I, s:o}", "cancelled", cancelled, "detail", detail, "id",
+                                (json_int_t)cancelled_id, "run",
+                                run ? controller_run_json(controller, run) : json_null()),
+                      ret_answer, problem);
+}

@@ -1,0 +1,179 @@
+/* Drives a consensus driver from a pipe, and judges what it finds as the controller does, so that a script can put it before a
+ * real cluster:
+ *   consensus-tool DRIVER PATIENCE_MS KEY=VALUE...      (a list: KEY=a,b)
+ * then one command a line on stdin, one line of JSON as the answer on stdout:
+ *   look MEMBER_MS | move FROM TO BUDGET_MS (ids) | successor */
+#include "adapters/adapter.h"
+#include "base/settings-build.h"
+#include "core/consensus.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+static sd_event *event;
+static const ConsensusDriver *consensus;
+static void *driver;
+static int64_t patience_us, begun_us;
+static Op *op;
+static ConsensusHistory history;
+static ConsensusView view;
+static ConsensusState state;
+
+static int64_t now_us(void) {
+        uint64_t now = 0;
+        (void)sd_event_now(event, CLOCK_BOOTTIME, &now);
+        return (int64_t)now;
+}
+
+static void tell(json_t *answer) {
+        json_object_set_new(answer, "ms", json_real((double)(now_us() - begun_us) / 1000));
+        json_dumpf(answer, stdout, JSON_COMPACT);
+        putchar('\n');
+        fflush(stdout);
+        json_decref(answer);
+}
+
+static json_t *describe(const OpResult *result) {
+        static const char *const statuses[] = {"done", "failed", "timed_out"};
+        return json_pack("{ss ss ss}", "status", statuses[result->status], "error",
+                         result->status == OP_DONE ? "" : error_text(&result->error), "detail", result->detail);
+}
+
+static json_t *member_json(const ConsensusMember *member, bool byzantine) {
+        char id[24], leader[24];
+        snprintf(id, sizeof id, "%" PRIu64, member->id);
+        snprintf(leader, sizeof leader, "%" PRIu64, member->leader);
+        return json_pack("{ss ss ss ss sb sb sb sI sI sI sI sI sI sI sI sb ss}", "name", member->name, "address",
+                         member->address, "id", id, "leader", leader, "learner", member->learner, "reachable",
+                         member->reachable, "hashed", member->hashed, "term", (json_int_t)member->term, "applied",
+                         (json_int_t)member->applied, "revision", (json_int_t)member->revision, "hash",
+                         (json_int_t)member->hash, "compact_revision", (json_int_t)member->compact_revision, "lag_us",
+                         (json_int_t)member->lag_us, "lag_least_us", (json_int_t)member->lag_least_us, "behind",
+                         (json_int_t)member->behind, "byzantine", byzantine, "detail", member->detail);
+}
+
+static void on_look(void *userdata, const OpResult *result) {
+        static const char *const tristate[] = {"unknown", "lost", "held"};
+        (void)userdata;
+        op = NULL;
+        json_t *answer = describe(result), *members = json_array();
+        if (result->status != OP_DONE) {
+                json_decref(members);
+                tell(answer);
+                return;
+        }
+        state = result->consensus;
+        consensus_judge(&history, &state, patience_us, &view);
+        for (unsigned i = 0; i < state.count; i++)
+                json_array_append_new(members, member_json(&state.members[i], view.is_byzantine[i]));
+        const ConsensusMember *leader = consensus_find(&state, view.leader);
+        json_object_update_new(answer,
+                               json_pack("{so ss ss? sI si si sI ss}", "members", members, "quorum",
+                                         tristate[view.quorum], "leader", leader ? leader->name : NULL, "term",
+                                         (json_int_t)view.term, "reachable", (int)view.reachable, "byzantine",
+                                         (int)view.byzantine, "lag_us", (json_int_t)view.lag_us, "words", view.words));
+        tell(answer);
+}
+
+static void on_moved(void *userdata, const OpResult *result) {
+        (void)userdata;
+        op = NULL;
+        tell(describe(result));
+}
+
+static void act(const char *line) {
+        char verb[16] = "", words[DETAIL_MAX];
+        unsigned long long a = 1000, b = 0;
+        long long budget = 5000;
+        Error error = {0};
+        int r = -EINVAL;
+        begun_us = now_us();
+        sscanf(line, "%15s %llu %llu %lld", verb, &a, &b, &budget);
+        int64_t member_us = (int64_t)a * USEC_PER_MSEC;
+        if (strcmp(verb, "look") == 0)
+                r = consensus->query(driver, member_us, CONSENSUS_QUESTIONS * member_us + USEC_PER_SEC, on_look, NULL,
+                                     &op, &error);
+        else if (strcmp(verb, "move") == 0)
+                r = consensus->move_leader(driver, a, b, budget * USEC_PER_MSEC, on_moved, NULL, &op, &error);
+        else if (strcmp(verb, "successor") == 0) {
+                const ConsensusMember *successor = consensus_successor(&state, &view, words, sizeof words);
+                tell(json_pack("{ss? ss}", "name", successor ? successor->name : NULL, "words", words));
+                return;
+        }
+        if (r < 0)
+                tell(json_pack("{ssss}", "status", "refused", "error", error_text(&error)));
+}
+
+static int on_input(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        (void)source, (void)events, (void)userdata;
+        static char buffer[512];
+        static size_t used;
+        ssize_t n = read(fd, buffer + used, sizeof buffer - 1 - used);
+        if (n <= 0)
+                return sd_event_exit(event, 0);
+        used += (size_t)n;
+        buffer[used] = '\0';
+        char *end = strchr(buffer, '\n');
+        if (!end)
+                return 0;
+        *end = '\0';
+        act(buffer);
+        used = 0; /* one command at a time: the script waits for the answer */
+        return 0;
+}
+
+static int set(Settings *settings, char *argument, Error *error) {
+        char *value = strchr(argument, '=');
+        if (!value)
+                return error_set(error, -EINVAL, "%s: not KEY=VALUE", argument);
+        *value++ = '\0';
+        const SettingSpec *spec = settings_spec(consensus->settings, argument);
+        if (!spec || spec->type != SETTING_LIST)
+                return settings_set(settings, argument, value, error);
+        const char *items[64] = {0};
+        unsigned count = 0;
+        for (char *item = strtok(value, ","); item && count < 63; item = strtok(NULL, ","))
+                items[count++] = item;
+        return settings_set_list(settings, argument, items, error);
+}
+
+static int serve(void) {
+        tell(json_pack("{ss}", "status", "open"));
+        int r = sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN, on_input, NULL);
+        return r < 0 ? r : sd_event_loop(event);
+}
+
+int main(int argc, char **argv) {
+        if (argc < 3)
+                return 64;
+        Error error = {0};
+        Settings *settings = NULL;
+        HttpClient *http = NULL;
+        consensus = consensus_driver_find(argv[1]);
+        patience_us = atoll(argv[2]) * USEC_PER_MSEC;
+        int r = consensus ? settings_new(consensus->settings, &settings, &error)
+                          : error_set(&error, -EINVAL, "no such driver");
+        for (int i = 3; i < argc && r >= 0; i++)
+                r = set(settings, argv[i], &error);
+        if (r >= 0)
+                r = sd_event_new(&event);
+        if (r >= 0)
+                r = http_client_new(event, &http, &error);
+        const DriverContext context = {.event = event, .http = http};
+        if (r >= 0)
+                r = consensus->open(&context, settings, &driver, &error);
+        if (r < 0)
+                tell(json_pack("{ssss}", "status", "refused", "error", error_text(&error)));
+        else
+                r = serve();
+        op_cancel(op);
+        if (driver)
+                consensus->close(driver);
+        http_client_free(http);
+        settings_free(settings);
+        sd_event_unref(event);
+        return r < 0;
+}

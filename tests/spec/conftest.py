@@ -1,0 +1,8 @@
+"""The specification's commands, on a machine of their own."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scenarios"))
+
+from fixtures import host  # noqa: E402, F401

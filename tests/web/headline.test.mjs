@@ -1,0 +1,77 @@
+/* The sentence for 3 a.m., and the quantities in it: no browser needed. Run by test_words.py with node --test. */
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { headline, lost } from "../../web/headline.js";
+import { duration, limitPercent, percent, sentence } from "../../web/words.js";
+
+const run = {
+  id: 3, kind: "rollback", mode: "automatic", from: "v3.0.0", to: "v2.4.0", initiator: "controller", decision: 1,
+  reason: "error rate 4.90 % > 1.0 % in 4 of 5 samples over 120 s (newest: 49 of 1000 requests failed); success rate 95.10 % < 99.0 %",
+  phase: "succeeded", outcome: "succeeded", created: "2001-02-03T03:12:07.000Z", ended: "2001-02-03T03:12:07.048Z", duration_ms: 48, failure: "",
+  serving: "v2.4.0", in_flight_cut: 0, requests_failed: 0, validation: "passed", steps: [], recovery: [],
+};
+const status = {
+  version: "v2.4.0", version_problem: null, units: { state: "active", names: [], detail: "" }, health: { state: "healthy" },
+  traffic: { state: "flowing" }, window: { degraded: 0, expected: 5, needed: 4 }, metrics: { source: "edge", connected: true },
+  deployments: { paused: false, by: null, why: null }, alerts: [], run: null, last_run: run,
+};
+const said = (change, connection = "live") => {
+  const { tone, lead, more } = headline({ status: { ...status, ...change }, connection });
+  return [tone, [lead, ...more].join(" ")];
+};
+
+const steps = [
+  { step: 0, title: "Prove the target", state: "done" },
+  { step: 1, title: "Pause deployments", state: "done" },
+  { step: 2, title: "Drain traffic", state: "acting" },
+  { step: 3, title: "Stop current version", state: "pending" },
+];
+const happened = "Rolled back from v3.0.0 to v2.4.0 at 2001-02-03 03:12:07 UTC because error rate 4.90 % > 1.0 %; took 48 ms; no request lost; validated.";
+const alert = { since: run.ended, source: "rollback", message: "" };
+
+const cases = [
+  ["all is well", {}, ["good", `v2.4.0 runs and is healthy. ${happened}`]],
+  ["a run is under way", { run: { ...run, outcome: "open", phase: "forward", steps } }, ["acting", "Rolling back v3.0.0 → v2.4.0: step 2 of 8, drain traffic. Because error rate 4.90 % > 1.0 %."]],
+  ["the original is put back", { run: { ...run, outcome: "open", phase: "recovery", recovery: [{ step: 5, title: "Start current version", state: "acting" }] } },
+    ["warn", "Rolling back v3.0.0 → v2.4.0: failed, v3.0.0 is being put back: step 5 of 8, start current version. Because error rate 4.90 % > 1.0 %."]],
+  ["it holds", { last_run: { ...run, phase: "holding", outcome: "held", failure: "neither unit starts", requests_failed: null, serving: null } },
+    ["bad", "Holding: a person is needed. The rollback to v2.4.0 stopped at 2001-02-03 03:12:07 UTC because nothing safe was left to do: neither unit starts; took 48 ms; whether requests failed meanwhile is not known."]],
+  ["what is live is not known", { version: null, version_problem: "current is missing", last_run: null }, ["bad", "Which release is live is not known: current is missing."]],
+  ["a unit has failed", { units: { state: "failed", detail: "novacron-dwcp-v2.service: failed" }, last_run: null }, ["bad", "v2.4.0 has failed: novacron-dwcp-v2.service: failed."]],
+  ["unhealthy", { health: { state: "unhealthy" }, last_run: null }, ["bad", "v2.4.0 runs, but is unhealthy."]],
+  ["health unknown is not healthy", { health: { state: "unknown" }, last_run: null }, ["unknown", "v2.4.0 runs; its health is unknown."]],
+  ["drained", { traffic: { state: "drained" }, last_run: null }, ["bad", "v2.4.0 runs, but its traffic is drained."]],
+  ["the window fills", { window: { degraded: 3, expected: 5, needed: 4 }, last_run: null }, ["warn", "v2.4.0 runs, but 3 of 5 samples are degraded; 4 trigger a rollback."]],
+  ["what stands", { last_run: null, alerts: [alert, alert], metrics: { source: "edge", connected: false }, deployments: { paused: true, by: "ann (uid 1000)", why: "schema" } },
+    ["good", "v2.4.0 runs and is healthy. Deployments are paused by ann (uid 1000): schema. The metrics source is not heard: nothing is decided on samples until it is. 2 alerts stand."]],
+  ["a person's reason is told as it was typed", { last_run: { ...run, decision: null, mode: "manual", reason: "slow; (see chat)", validation: "failed", requests_failed: 2, in_flight_cut: 1 } },
+    ["warn", "v2.4.0 runs and is healthy. Rolled back from v3.0.0 to v2.4.0 at 2001-02-03 03:12:07 UTC because “slow; (see chat)”; took 48 ms; 2 requests failed meanwhile; 1 request in flight given up; but validation failed."]],
+  ["a refusal", { last_run: { ...run, outcome: "refused", phase: "failed", failure: "v2.4.0 is incomplete", validation: null } },
+    ["good", "v2.4.0 runs and is healthy. The rollback to v2.4.0 was refused at 2001-02-03 03:12:07 UTC before anything was touched: v2.4.0 is incomplete; took 48 ms; no request lost."]],
+];
+
+for (const [name, change, expected] of cases) test(name, () => assert.deepEqual(said(change), expected));
+
+test("a lost connection makes it old news", () => {
+  assert.deepEqual(said({ last_run: null }, "lost"), ["unknown", "As of the last word from the controller: v2.4.0 runs and is healthy."]);
+});
+
+test("nothing known yet", () => {
+  assert.equal(headline({ status: null }).tone, "unknown");
+  assert.equal(headline({ status: null, refusal: "the controller does not answer" }).lead, "The controller does not answer");
+});
+
+test("unknown is never 0", () => {
+  assert.equal(percent(null), "unknown");
+  assert.equal(duration(null), "unknown");
+  assert.equal(limitPercent(undefined), "unknown");
+  assert.match(lost({ ...run, requests_failed: null }), /not known/);
+});
+
+test("quantities", () => {
+  assert.deepEqual([0, 100, 4.9, 0.001, 99.999].map(percent), ["0 %", "100 %", "4.90 %", "< 0.01 %", "> 99.99 %"]);
+  assert.deepEqual([0.45, 9.96, 10.4, 999, 1530, 61000, 86400000, 5400000].map(duration), ["0.5 ms", "10 ms", "10 ms", "999 ms", "1.53 s", "1 min 1 s", "24 h", "1 h 30 min"]);
+  assert.deepEqual([1, 0.5, 99.25].map(limitPercent), ["1.0 %", "0.5 %", "99.25 %"]);
+  assert.deepEqual(["healthy 3 times", "v2.4.0 is current", "novacron-dwcp-v2.service: failed", "cpu 99 %", ""].map(sentence), ["Healthy 3 times", "v2.4.0 is current", "novacron-dwcp-v2.service: failed", "CPU 99 %", ""]);
+});

@@ -1,0 +1,181 @@
+"""The dashboard in a real browser, on a real site: live, reachable by keyboard, accessible, quiet."""
+
+import json
+
+from testsite import CONTROLLER
+
+LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1440, 360)]
+
+# Kept in the page: a page that was loaded anew has lost it.
+MARK = "window.mark = 'still the same page'"
+
+# What the page shows from now on, noted at each change.
+NOTE_STEPS = """
+window.seen = { degraded: 0, acting: [], lead: [] };
+new MutationObserver(() => {
+  seen.degraded = Math.max(seen.degraded, document.querySelectorAll('.cell.bad').length);
+  for (const step of document.querySelectorAll('#run .step.acting .no')) if (!seen.acting.includes(step.textContent)) seen.acting.push(step.textContent);
+  const lead = document.querySelector('.lead').textContent;
+  if (seen.lead.at(-1) !== lead) seen.lead.push(lead);
+}).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
+"""
+
+
+def check_looks(browser, what):
+    for scheme, width in LOOKS:
+        browser.tell("look", scheme=scheme, width=width, height=1000 if width > 500 else 800)
+        name = f"{what}, {scheme}, {width}"
+        browser.check_width(name)
+        browser.check_accessible(name)
+        browser.shot(f"{what}-{scheme}-{width}")
+        if width == 360:
+            browser.shot(f"{what}-{scheme}-phone", whole=False)
+    browser.tell("look", scheme="light", width=1440, height=1000)
+
+
+def test_it_shows_a_bad_deployment_from_trigger_to_validated(site, browsers):
+    site.release("v2.4.0", slow_start_ms=1500)  # long enough to see a budget fill
+    site.release("v3.0.0", error_every=20)
+    site.start()
+    site.deploy_good("v2.4.0")
+    load = site.load()
+    browser = browsers()
+    browser.open()
+    browser.wait_text("headline", "v2.4.0 runs and is healthy.", "Deployed v2.4.0")
+    browser.wait("document.querySelectorAll('.cell.good').length === 5", 15)
+    check_looks(browser, "healthy")
+    browser.ask(MARK)
+    browser.ask(NOTE_STEPS)
+    browser.ask("noted.moved = []; noted.shift = 0")
+
+    site.deploy("v3.0.0")
+    browser.wait_text("headline", "samples are degraded; 4 trigger a rollback")
+    browser.wait_text("window", "3 of 5 degraded, 4 needed", "2 not yet", timeout=15)
+    assert browser.ask("document.querySelectorAll('.cell.bad').length") == 3
+    assert "errors 5.00 % > 1.0 %" in browser.text("window") or "errors 4." in browser.text("window")
+    browser.shot("degraded")
+    browser.wait_text("headline", "Rolling back v3.0.0 → v2.4.0: step 5 of 8", timeout=15)
+    first = browser.ask("Number(document.querySelector('#run .bar.acting').style.getPropertyValue('--filled'))")
+    browser.wait(f"Number(document.querySelector('#run .bar.acting').style.getPropertyValue('--filled')) > {first + 0.08}")
+    browser.shot("during-a-run")
+    browser.wait_text("headline", "v2.4.0 runs and is healthy.", "Rolled back from v3.0.0 to v2.4.0 at", "because error rate", "no request lost", timeout=15)
+    browser.wait_text("headline", "; validated.", timeout=15)
+    noted = browser.ask("noted")
+    assert noted["shift"] < 0.01, "\n".join(noted["moved"])
+
+    run = site.wait_for_run(kind="rollback", mode="automatic")
+    seen = browser.ask("seen")
+    assert seen["degraded"] >= 3 and "5" in seen["acting"], seen
+    assert any(lead.startswith("Rolling back") for lead in seen["lead"]), seen["lead"]
+    assert browser.ask("window.mark") == "still the same page"
+    assert browser.ask("document.querySelectorAll('#run .step.good').length") == 9
+    assert f"Last run {run['id']}: automatic rollback, v3.0.0 → v2.4.0" in browser.text("run")
+    assert "succeeded, passed" in browser.text("history")
+
+    browser.click("#decisions [data-act=evidence]")
+    shown = browser.text("dialog")
+    assert "8 s window / 2 s interval + 1 = 5" in shown and "75 % of 5 = 3.75, so 4" in shown and " / 4" in shown, shown
+    browser.check_accessible("evidence")
+    browser.shot("evidence", whole=False)
+    browser.press("Escape")
+    check_looks(browser, "rolled-back")
+    browser.check_quiet()
+    site.check_ledger(load.end(), run)
+
+
+def test_rolling_back_by_keyboard(site, browsers):
+    site.release("v2.4.0")
+    site.release("v3.0.0")
+    site.start()
+    site.deploy_good("v2.4.0")
+    load = site.load()
+    site.deploy_good("v3.0.0")
+    browser = browsers()
+    browser.open()
+    browser.press("Tab")
+    assert browser.ask("document.activeElement.className") == "skip"
+    browser.press("Enter")
+    assert browser.ask("document.activeElement.id") == "main"
+
+    browser.tab_to("manual")
+    browser.press("Enter")
+    shown = browser.text("dialog")
+    for line in ("Current version", "v3.0.0", "Target version", "v2.4.0", "Reason", "Confirm rollback? Type yes"):
+        assert line in shown, shown
+    browser.check_accessible("manual")
+    browser.type("found a bug in the invoices")
+    browser.press("Tab")
+    browser.type("no")
+    browser.press("Enter")
+    browser.wait_text("dialog", "Type yes to confirm.")
+    assert site.runs()[0]["kind"] == "deployment"
+    browser.press("Control+a")
+    browser.type("yes")
+    browser.press("Tab", "Tab", "Enter")
+    run = site.wait_for_run(kind="rollback", mode="manual")
+    assert (run["reason"], run["from"], run["to"], run["initiator"]) == ("found a bug in the invoices", "v3.0.0", "v2.4.0", "root (uid 0)")
+    browser.wait("!document.querySelector('dialog').open")
+    browser.wait_text("headline", "Rolled back from v3.0.0 to v2.4.0", "because “found a bug in the invoices”", "no request lost")
+
+    # an emergency only with the version typed
+    site.deploy_good("v3.0.0")
+    browser.wait_text("headline", "v3.0.0 runs and is healthy.", "Deployed v3.0.0")
+    browser.tab_to("emergency")
+    browser.press("Enter")
+    browser.press("Tab")
+    browser.type("yes")
+    browser.press("Enter")
+    browser.wait_text("dialog", "Type v2.4.0 exactly, to confirm.")
+    browser.check_accessible("emergency")
+    assert site.runs()[0]["kind"] == "deployment"
+    browser.press("Control+a")
+    browser.type("v2.4.0")
+    browser.press("Enter")
+    run = site.wait_for_run(kind="rollback", mode="emergency")
+    assert (run["to"], run["outcome"]) == ("v2.4.0", "succeeded")
+    browser.wait_text("run", "emergency rollback, v3.0.0 → v2.4.0", "succeeded")
+
+    # deployments are paused, and a deployment is refused; resumed
+    browser.tab_to("pause")
+    browser.press("Enter")
+    browser.type("month's end")
+    browser.press("Enter")
+    browser.wait_text("facts", "paused", "By root (uid 0): month's end")
+    assert "month's end" in site.deploy("v3.0.0", check=75).stderr
+    browser.tab_to("resume")
+    browser.press("Enter", "Tab", "Enter")
+    browser.wait_text("facts", "Nobody has paused them.")
+    browser.check_quiet()
+    site.check_ledger(load.end())
+
+
+def test_who_may_only_look_and_a_controller_that_goes(site, browsers):
+    site.release("v2.4.0")
+    site.release("v3.0.0")
+    site.start()
+    site.deploy_good("v2.4.0")
+    site.host.add_user("ann")
+    browser = browsers(user="ann")
+    browser.open()
+    browser.wait_text("who", "You are ann (uid ", "and may only look")
+    assert browser.ask("document.querySelectorAll('#actions button').length") == 0
+    assert "sign in with a token" in browser.text("actions")
+    browser.check_accessible("only looking")
+    browser.click("[data-act=sign-in]")
+    browser.type("not a token")
+    browser.press("Enter")
+    browser.wait("document.querySelector('dialog .problem').textContent.length > 10")
+    assert "not a token" not in json.dumps(browser.ask("[document.body.innerText, localStorage, sessionStorage]"))
+    browser.press("Escape")
+
+    browser.ask(MARK)
+    site.kills_controller = True
+    site.host.systemctl("stop", CONTROLLER)
+    browser.wait_text("connection", "Connection lost")
+    browser.wait_text("headline", "As of the last word from the controller: v2.4.0 runs")
+    site.host.systemctl("start", CONTROLLER)
+    browser.wait_text("connection", "Live", timeout=20)
+    browser.wait_text("headline", "v2.4.0 runs and is healthy.")
+    site.deploy("v3.0.0")
+    browser.wait_text("headline", "Deployed v3.0.0")
+    assert browser.ask("window.mark") == "still the same page"

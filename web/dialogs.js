@@ -1,0 +1,132 @@
+/* Dialogs that act: each shows what will happen, asks for what the specification asks, and shows the controller's problem in place. */
+import { act, beginSession } from "./api.js";
+import { h } from "./dom.js";
+import { UNKNOWN } from "./words.js";
+
+const REASON_MAX = 500;
+
+const pairs = (...rows) => h("dl", { class: "pairs" }, rows.map(([name, ...text]) => h("div", null, h("dt", null, name), h("dd", null, text))));
+
+function field(id, label, properties, hint) {
+  return h("div", { class: "field" }, h("label", { for: id }, label), h("input", { id, type: "text", autocomplete: "off", "aria-describedby": hint ? `${id}-hint` : false, ...properties }), hint && h("p", { id: `${id}-hint`, class: "detail" }, hint));
+}
+
+const buttons = (kind, text) => h("div", { class: "buttons" }, h("button", { type: "button", "data-act": "close" }, "Cancel"), h("button", { type: "submit", class: kind }, text));
+
+const problem = () => h("p", { class: "problem", role: "alert" });
+
+/* What is typed; the error in words, or null. */
+const value = (form, id) => form.querySelector(`#${id}`).value.trim();
+function refuse(form, id, text) {
+  const input = form.querySelector(`#${id}`);
+  input.setAttribute("aria-invalid", "true");
+  input.focus();
+  return text;
+}
+
+/* ---- rolling back ---- */
+
+function readiness(target) {
+  if (target.ready === true) return `ready: ${target.detail}`;
+  return target.ready === false ? `not ready: ${target.detail}` : `readiness unknown: ${target.detail}`;
+}
+
+const doubt = (target) => target.state !== "good" && h("p", { class: "warning" }, `${target.version} is ${target.state}: it has not proven itself here.`);
+
+export function manual(state) {
+  const { version, target } = state.status;
+  return {
+    body: [
+      h("h2", { id: "dialog-title" }, "Roll back"),
+      pairs(["Current version", version ?? UNKNOWN], ["Target version", target.version, h("span", { class: "detail" }, ` ${readiness(target)}`)]),
+      doubt(target),
+      field("reason", "Reason", { maxlength: REASON_MAX, required: true }, "Kept with the run, and told to whoever is paged."),
+      field("confirm", "Confirm rollback? Type yes", { autocapitalize: "none", spellcheck: "false" }),
+      problem(),
+      buttons("primary", `Roll back to ${target.version}`),
+    ],
+    check(form) {
+      for (const input of form.querySelectorAll("input")) input.removeAttribute("aria-invalid");
+      if (!value(form, "reason")) return refuse(form, "reason", "Say why: a reason is needed.");
+      return value(form, "confirm") === "yes" ? null : refuse(form, "confirm", "Type yes to confirm.");
+    },
+    go: (form) => act("/rollback", { mode: "manual", reason: value(form, "reason"), to: target.version, ...(version ? { expect_from: version } : {}) }),
+  };
+}
+
+export function emergency(state) {
+  const { version, target } = state.status;
+  const wanted = target ? `Type the target version, ${target.version}, to confirm` : "Type the version that is to run";
+  return {
+    body: [
+      h("h2", { id: "dialog-title" }, "Emergency rollback"),
+      h("p", { class: "warning" }, "It begins at once. What is in flight gets 5 s at most, and what does not stop is killed. For a total outage, corrupted data or a breach."),
+      pairs(["Current version", version ?? UNKNOWN], ["Target version", target ? [target.version, h("span", { class: "detail" }, ` ${readiness(target)}`)] : "none is fit to be chosen: name one"]),
+      target && doubt(target),
+      field("reason", "Reason (may be left out)", { maxlength: REASON_MAX }),
+      field("confirm", wanted, { autocapitalize: "none", spellcheck: "false" }),
+      problem(),
+      buttons("danger", "Roll back now"),
+    ],
+    check(form) {
+      const typed = value(form, "confirm");
+      if (target && typed !== target.version) return refuse(form, "confirm", `Type ${target.version} exactly, to confirm.`);
+      return typed ? null : refuse(form, "confirm", "Type a version.");
+    },
+    go: (form) => act("/rollback", { mode: "emergency", reason: value(form, "reason"), to: value(form, "confirm") }),
+  };
+}
+
+export function cancel(state) {
+  const { run } = state.status;
+  return {
+    body: [
+      h("h2", { id: "dialog-title" }, `Cancel run ${run.id}`),
+      pairs(["Run", `${run.mode} ${run.kind}, ${run.from || "nothing"} → ${run.to}`]),
+      h("p", null, `Before step 3 it is undone, and ${run.from || "what runs"} goes on serving. After it the run is finished: half-way back would be no place to stay.`),
+      problem(),
+      buttons("danger", "Cancel the run"),
+    ],
+    check: () => null,
+    go: () => act(`/rollback/${run.id}/cancel`),
+    said: (answer) => answer.detail,
+  };
+}
+
+/* ---- deployments, session ---- */
+
+export const pause = () => ({
+  body: [
+    h("h2", { id: "dialog-title" }, "Pause deployments"),
+    h("p", null, "Nobody can deploy until they are resumed; rollbacks go on."),
+    field("why", "Why (may be left out)", { maxlength: REASON_MAX }, "Shown to whoever wants to deploy."),
+    problem(),
+    buttons("primary", "Pause deployments"),
+  ],
+  check: () => null,
+  go: (form) => act("/deployment/pause", value(form, "why") ? { why: value(form, "why") } : {}),
+});
+
+export const resume = (state) => ({
+  body: [
+    h("h2", { id: "dialog-title" }, "Resume deployments"),
+    pairs(["Paused by", state.status.deployments.by ?? UNKNOWN], ["Why", state.status.deployments.why ?? "not said"]),
+    problem(),
+    buttons("primary", "Resume deployments"),
+  ],
+  check: () => null,
+  go: () => act("/deployment/resume"),
+});
+
+export const signIn = () => ({
+  body: [
+    h("h2", { id: "dialog-title" }, "Sign in with a token"),
+    h("p", null, "On this machine, root, the user of the service and the members of its group may act; everybody else needs a token."),
+    field("token", "Token", { type: "password", required: true, spellcheck: "false" }, "Sent once to begin a session; the page keeps it nowhere."),
+    problem(),
+    buttons("primary", "Sign in"),
+  ],
+  check: (form) => (value(form, "token") ? null : refuse(form, "token", "Paste a token.")),
+  go: (form) => beginSession(value(form, "token")),
+  signsIn: true,
+});
