@@ -49,10 +49,10 @@ demo_make_directory() {
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
   mkdir -p "$demo_directory/versions" "$demo_directory/etc" "$demo_directory/data" "$demo_directory/log" "$demo_directory/state"
-  # shellcheck disable=SC2046 # three numbers
-  set -- $(demo_free_ports 3)
-  [ $# -eq 3 ] || demo_fail 'no three free ports between 20000 and 29999'
-  demo_front=127.0.0.1:$1 demo_service=127.0.0.1:$2 demo_log=127.0.0.1:$3
+  # shellcheck disable=SC2046 # four numbers
+  set -- $(demo_free_ports 4)
+  [ $# -eq 4 ] || demo_fail 'no four free ports between 20000 and 29999'
+  demo_front=127.0.0.1:$1 demo_service=127.0.0.1:$2 demo_log=127.0.0.1:$3 demo_page=127.0.0.1:$4
 }
 
 demo_make_release() { # VERSION, the rest of its configuration on standard input
@@ -124,6 +124,9 @@ metrics:
 
 health:
   url: http://$demo_service/health
+
+api:
+  listen: $demo_page
 
 # How busy this machine is besides, and its latency from one short window to the next, is not what is shown.
 system:

@@ -44,7 +44,10 @@ export const get = (path) => ask("GET", path);
 /* Acting needs the session's cookie, and this header: a page from elsewhere can send neither. */
 export const act = (path, body) => ask("POST", path, body ?? {}, { "X-Novacron-Session": "1" });
 
-/* Who we are. `token` is sent once and kept nowhere. */
+/* Who we are by the session that there is; a page that was loaded anew has it still. */
+export const session = () => get("/session");
+
+/* Begins one, with the rights of whoever's browser this is, or the token's. `token` is sent once and kept nowhere. */
 export const beginSession = (token) => ask("POST", "/session", null, token ? { Authorization: `Bearer ${token}` } : {});
 
 export const endSession = () => ask("DELETE", "/session", null, { "X-Novacron-Session": "1" });
@@ -55,7 +58,7 @@ const SILENT_MS = 45000; // the controller says something every 15 s, if only th
 const RETRY_MS = [500, 1000, 2000, 5000, 10000];
 
 /* Follows the events after `newest` for ever. `on.event(type, data)`; `on.live()` whenever it is connected anew: everything may have
- * changed; `on.lost(retry at, error)`. fetch() and not EventSource, which cannot say at first what it has already seen. */
+ * changed; `on.lost(error)`: it is tried again; `on.refused(problem)`: it isn't, until again() is called. fetch() and not EventSource, which cannot say at first what it has already seen. */
 export class Stream {
   constructor(on) {
     this.on = on;
@@ -70,15 +73,15 @@ export class Stream {
     document.addEventListener("visibilitychange", () => !document.hidden && this.again());
   }
 
-  /* Doesn't wait for the next try. */
+  /* Now, if it isn't connected. */
   again() {
-    if (!this.timer) return;
+    if (this.open) return;
     clearTimeout(this.timer);
     this.#connect();
   }
 
   async #connect() {
-    this.timer = null;
+    this.open = true;
     const stop = new AbortController();
     const watch = () => {
       clearTimeout(this.silence);
@@ -97,9 +100,10 @@ export class Stream {
       error = caught;
     }
     clearTimeout(this.silence);
-    const delay = RETRY_MS[Math.min(this.tries++, RETRY_MS.length - 1)];
-    this.timer = setTimeout(() => this.#connect(), delay);
-    this.on.lost(Date.now() + delay, error);
+    this.open = false;
+    if (error instanceof Problem && (error.status === 401 || error.status === 403)) return this.on.refused(error);
+    this.timer = setTimeout(() => this.#connect(), RETRY_MS[Math.min(this.tries++, RETRY_MS.length - 1)]);
+    this.on.lost(error);
   }
 
   async #read(reader, watch) {

@@ -1,5 +1,5 @@
 /* The dashboard: asks once, then follows the event stream; every view is drawn anew from the state when something has changed. */
-import { Problem, Stream, Unreachable, beginSession, endSession, get } from "./api.js";
+import { Problem, Stream, Unreachable, beginSession, endSession, get, session } from "./api.js";
 import * as dialogs from "./dialogs.js";
 import { h, show } from "./dom.js";
 import { evidence, runDetails } from "./evidence.js";
@@ -13,7 +13,7 @@ import { age, learnClock } from "./words.js";
 const SAMPLES_KEPT = 400;
 
 const state = {
-  connection: "connecting", // live, lost
+  connection: "connecting", // live, lost, refused
   refusal: null, // why the controller tells us nothing
   session: null, // { who, may_read, may_act }
   status: null,
@@ -145,21 +145,30 @@ async function refresh(part) {
 
 function refused(part, error) {
   if (!(error instanceof Problem) && !(error instanceof Unreachable)) throw error;
-  if (part === "status") state.refusal = error.status === 401 ? "you are not known here; sign in with a token to look" : error.message;
+  if (part === "status") state.refusal = notForUs(error) ? "Sign in with a token to look." : error.message;
+  if (part === "status" && notForUs(error)) state.status = null;
   if (part === "health") state.healthProblem = error.message;
   draw();
 }
 
+const notForUs = (error) => error.status === 401 || error.status === 403;
+
 const refreshAll = () => Promise.all(Object.keys(sources).map(refresh));
 
 async function signIn() {
+  state.session = (await whoAsks(session)) ?? (await whoAsks(beginSession)) ?? null;
+  draw();
+}
+
+/* A session that lets act, or a token's, is kept; without one the machine says who we are. */
+async function whoAsks(ask) {
   try {
-    state.session = (await beginSession()).body;
+    const { body } = await ask();
+    return body.may_act || ask === beginSession || body.who.startsWith("token ") ? body : null;
   } catch (error) {
     if (!(error instanceof Problem) && !(error instanceof Unreachable)) throw error;
-    state.session = null;
+    return null;
   }
-  draw();
 }
 
 /* ---- following ---- */
@@ -199,6 +208,10 @@ const stream = new Stream({
   },
   lost() {
     state.connection = "lost";
+    draw();
+  },
+  refused() {
+    state.connection = "refused";
     draw();
   },
 });
@@ -280,8 +293,7 @@ const acts = {
   "sign-in": () => open(dialogs.signIn()),
   async "sign-out"() {
     await endSession();
-    state.session = null;
-    await signIn(); // as whoever the machine says that we are
+    location.reload(); // nothing of what was shown stays
   },
   close: () => dialog.close(),
   evidence: async (id) => open(evidence(await find(state.decisions, "/decisions", id))),

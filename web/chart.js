@@ -4,6 +4,7 @@
 const uPlot = globalThis.uPlot;
 const HEIGHT = 128;
 const TOP = 16; // room for the releases' names
+const RIGHT = 38;
 
 export class Chart {
   /* `metric`: see view-metrics.js. */
@@ -47,7 +48,7 @@ export class Chart {
     return {
       width: Math.max(this.host.clientWidth, 200),
       height: HEIGHT,
-      padding: [TOP, 24, 0, 0],
+      padding: [TOP, RIGHT, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
       tzDate: (time) => uPlot.tzDate(new Date(time * 1000), "UTC"),
@@ -72,7 +73,7 @@ export class Chart {
     const ratio = devicePixelRatio;
     ctx.save();
     ctx.beginPath();
-    ctx.rect(bbox.left, bbox.top - TOP * ratio, bbox.width, bbox.height + TOP * ratio);
+    ctx.rect(bbox.left, bbox.top - TOP * ratio, bbox.width + RIGHT * ratio, bbox.height + TOP * ratio);
     ctx.clip();
     this.#drawMarks(plot, ratio);
     if (this.limit !== null && this.limit !== undefined) this.#drawLimit(plot, ratio);
@@ -85,8 +86,8 @@ export class Chart {
     ctx.font = `${10.5 * ratio}px system-ui, sans-serif`;
     ctx.textBaseline = "top";
     ctx.textAlign = "left";
-    let free = -Infinity; // names don't lie over each other
-    for (const mark of this.marks ?? []) {
+    let free = bbox.left + bbox.width + RIGHT * ratio; // names don't lie over each other, and the newest goes first
+    for (const mark of [...(this.marks ?? [])].reverse()) {
       const x = Math.round(plot.valToPos(mark.at, "x", true)) + 0.5;
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
       ctx.strokeStyle = this.#colour("muted");
@@ -95,10 +96,10 @@ export class Chart {
       line(ctx, x, bbox.top - TOP * ratio, x, bbox.top + bbox.height);
       ctx.fillStyle = this.#colour("muted");
       const width = ctx.measureText(mark.label).width;
-      const left = Math.min(x + 4 * ratio, bbox.left + bbox.width - width);
-      if (left < free) continue;
+      const left = x + 4 * ratio;
+      if (left + width > free) continue;
       ctx.fillText(mark.label, left, bbox.top - TOP * ratio);
-      free = left + width + 6 * ratio;
+      free = left - 6 * ratio;
     }
   }
 

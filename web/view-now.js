@@ -20,6 +20,7 @@ export function showConnection(state) {
     connecting: ["unknown", "Connecting …"],
     live: ["good", "Live"],
     lost: ["bad", "Connection lost; trying again"],
+    refused: ["unknown", "Not signed in"],
   }[state.connection];
   const host = document.getElementById("connection");
   host.className = `connection ${words[0]}`;
@@ -84,7 +85,7 @@ function traffic(status) {
 
 function service(status) {
   const { units, deployment } = status;
-  const tone = { active: "good", failed: "bad", inactive: "bad" }[units.state] ?? "unknown";
+  const tone = status.run && units.state !== "active" ? "acting" : { active: "good", failed: "bad", inactive: "bad" }[units.state] ?? "unknown";
   const release = deployment && deployment.version === status.version ? [`${sentence(deployment.state)}, ${deployment.observed ? "found" : "deployed"} `, ago(deployment.at), ". "] : [];
   return fact("Runs", tone, `${status.version ?? UNKNOWN}, ${units.state}`, release, units.names.join(", ") || units.detail);
 }

@@ -1,6 +1,7 @@
 /* Between the etcd driver's files.
  *   etcd.c        settings, and one question to one member      etcd-text.c    what an answer says
- *   etcd-query.c  the whole cluster asked at once               etcd-leader.c  moving the leadership */
+ *   etcd-query.c  the whole cluster asked at once (with its phases etcd-catch-up.c, etcd-hash.c; see etcd-query.h)
+ *   etcd-leader.c moving the leadership */
 #pragma once
 
 #include "adapters/adapter.h"

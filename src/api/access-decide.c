@@ -149,7 +149,9 @@ static const Session *session_of(const Case *c) {
 static bool be_session(const Case *c, const Session *session) {
         const SessionOwner owner = session->owner;
         bool local = c->request->kind == PEER_LOOPBACK;
-        bool guarded = c->route->right == RIGHT_ACT || c->access->settings->readers_group;
+        int64_t ends_mono = session->begun_mono + SESSION_LIFE_US;
+        bool guarded =
+                c->route->right == RIGHT_ACT || c->route->kind == ROUTE_SESSION || c->access->settings->readers_group;
         size_t length = strlen(c->caller->whence);
         if (guarded && local && peer_uid(c) != owner.uid)
                 return false;
@@ -165,6 +167,7 @@ static bool be_session(const Case *c, const Session *session) {
                 be_token(c, token, owner.uid);
         } else if (!be_certificate(c) || strcmp(c->owner->common_name, owner.common_name) != 0)
                 return false;
+        c->owner->left_us = ends_mono - c->request->now_mono;
         snprintf(c->caller->whence + length, sizeof c->caller->whence - length, ", session");
         return true;
 }
@@ -202,8 +205,7 @@ static int read_as(const Case *c) {
         bool anybody = c->request->kind == PEER_LOOPBACK && !c->access->settings->readers_group;
         if (c->request->authorization)
                 return by_token(c);
-        /* a session can't prolong itself */
-        const Session *session = begins ? NULL : session_of(c);
+        const Session *session = session_of(c);
         if (session && be_session(c, session))
                 return 0;
         if (anybody && !begins)

@@ -117,6 +117,8 @@ const Route routes[] = {
          "Takes in the releases found on this machine"},
         {"GET", "/api/v3/events", 0, ROUTE_STREAM, RIGHT_READ, 0, NULL, no_params, "events",
          "What happens, as server-sent events; continues after Last-Event-ID"},
+        {"GET", "/api/v3/session", 0, ROUTE_SESSION, RIGHT_READ, 0, NULL, no_params, "session",
+         "Who asks, by the session if there is one, and what they may"},
         {"POST", "/api/v3/session", 0, ROUTE_SESSION, RIGHT_READ, 0, NULL, no_params, "session",
          "Begins a session for a browser: the cookie that acting from the dashboard needs"},
         {"DELETE", "/api/v3/session", 0, ROUTE_SESSION, RIGHT_READ, 0, NULL, no_params, "session", "Ends it"},

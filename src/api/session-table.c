@@ -38,6 +38,7 @@ bool session_begin(SessionTable *table, const SessionOwner *owner, int64_t now_m
         sodium_bin2base64(ret_id, SESSION_ID_MAX, secret, sizeof secret, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
         sodium_memzero(secret, sizeof secret);
         *place = (Session){.used = true, .owner = *owner, .begun_mono = now_mono, .used_mono = now_mono};
+        place->owner.left_us = 0;
         hash_of(ret_id, place->hash);
         return true;
 }

@@ -21,6 +21,7 @@ typedef struct SessionOwner {
         unsigned char token[TOKEN_HASH_SIZE];
         char common_name[64];
         bool may_act;
+        int64_t left_us; /* known by a session: how long that may last at most; 0: not by one */
 } SessionOwner;
 
 typedef struct Session {

@@ -33,6 +33,8 @@ static int begin(ApiServer *server, struct MHD_Connection *connection, const Pee
         SessionOwner owner;
         if (access_ask(server, connection, peer, route, &caller, &owner, problem) < 0)
                 return -1;
+        if (owner.left_us > 0)
+                return session_answer(&caller, clock_wall_us() + owner.left_us, ret_answer, problem);
         /* who may do no more than everybody needs none, and so can't fill the table */
         if (peer->kind == PEER_LOOPBACK && !server->settings.readers_group && !caller.may_act)
                 return session_answer(&caller, 0, ret_answer, problem);
@@ -61,6 +63,8 @@ int session_handle(ApiServer *server, struct MHD_Connection *connection, const P
         if (peer->kind == PEER_UNIX)
                 return problem_set(problem, 400, EXIT_USAGE_ERROR, "No session here",
                                    "sessions are for browsers; on this socket you are known anyway");
+        if (strcmp(route->method, "GET") == 0)
+                return session_answer(caller, 0, ret_answer, problem);
         return strcmp(route->method, "POST") == 0
                        ? begin(server, connection, peer, route, ret_answer, ret_set_cookie, problem)
                        : end(server, connection, peer, caller, ret_answer, ret_set_cookie, problem);

@@ -10,8 +10,9 @@
 #define SESSION_COOKIE "novacron_session"
 #define SESSION_SET_COOKIE_MAX 256
 
-/* ROUTE_SESSION, after access_check() let it pass and with the caller from there: POST begins a session, DELETE ends it. 0, the
- * answer (shape "session") and the value of a Set-Cookie header ("": none); or -1 with `problem` filled. */
+/* ROUTE_SESSION, after access_check() let it pass and with the caller from there: GET tells whose it is, POST begins one, DELETE ends it. 0, the
+ * answer (shape "session") and the value of a Set-Cookie header ("": none); or -1 with `problem` filled. POST with the cookie of a
+ * session, and no token, tells of that one and doesn't prolong it: so a page that is loaded again goes on with it. */
 int session_handle(ApiServer *server, struct MHD_Connection *connection, const Peer *peer, const Route *route,
                    const Caller *caller, json_t **ret_answer, char ret_set_cookie[SESSION_SET_COOKIE_MAX],
                    Problem *problem);

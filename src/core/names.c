@@ -63,7 +63,8 @@ static const char *const guard_texts[] = {
                 "no earlier release has proven itself here; a manual rollback may go to an unproven one",
         [GUARD_BUDGET_SPENT] = "the day's automatic rollbacks are spent",
         [GUARD_ALREADY_ROLLED_BACK] = "a rollback was already made for this deployment; one never triggers another",
-        [GUARD_SAME_BEFORE] = "the same symptoms were there before the deployment, or not ruled out: a rollback may not help",
+        [GUARD_SAME_BEFORE] =
+                "the same symptoms were there before the deployment, or not ruled out: a rollback may not help",
         [GUARD_DRAINED_BY_OPERATOR] = "an operator has drained the traffic; nothing is done behind their back",
 };
 static const char *const sample_states[] = {

@@ -287,7 +287,7 @@ typedef struct ConsensusMember {
         /* The lag: until it had applied what the leader had when that was asked. At most `lag_us`, which ends when it was seen to
          * and so includes the way there and back; at least `lag_least_us`, when it was last seen not to. -1: not known */
         int64_t lag_us, lag_least_us;
-        int64_t behind;   /* raft entries that it still lacked when the asking ended, after lag_us: nothing is `at most` then */
+        int64_t behind; /* raft entries that it still lacked when the asking ended, after lag_us; then nothing is "at most" */
         char detail[128]; /* why it isn't reachable, or why its data wasn't hashed */
 } ConsensusMember;
 

@@ -58,10 +58,12 @@ static bool run_under_way(const Daemon *daemon) {
         return runner_run(daemon->controller->runner) != NULL;
 }
 
-/* A run that is under way is finished first: traffic must not be left drained. So is an alert's command: it would die with us. */
+/* A run that is under way is finished first: traffic must not be left drained. So is an alert's command, which
+ * would die with us, and healing: its unit must not be left stopped. */
 static int exit_when_done(Daemon *daemon) {
         bool wanted = daemon->stopping || daemon->next;
-        if (!wanted || run_under_way(daemon) || alerts_under_way(daemon->controller))
+        if (!wanted || run_under_way(daemon) || alerts_under_way(daemon->controller) ||
+            checkup_heals(daemon->controller->checkup))
                 return 0;
         return sd_event_exit(daemon->event, 0);
 }

@@ -23,6 +23,8 @@ static void on_healing(void *userdata, const char *name, const char *what, bool 
         log_event(failed ? LEVEL_WARN : LEVEL_INFO, fields, "healing %s: %s", name, what);
         controller_tell(controller, "healing",
                         json_pack("{s:s, s:o, s:b}", "component", name, "what", wire_text(what), "failed", failed));
+        if (!checkup_heals(controller->checkup) && controller->on_alerts_told)
+                controller->on_alerts_told(controller->userdata);
 }
 
 /* Quorum lost or a Byzantine member: that isn't left to wait for the next second. */
@@ -45,7 +47,7 @@ int checking_begin(Controller *controller, Error *error) {
                                     .heal = daemon,
                                     .one_check = !daemon};
         int r = checkup_new(&tools, &hooks, controller, &controller->checkup, error);
-        if (r >= 0 && runner_run(controller->runner))
+        if (r >= 0 && (runner_run(controller->runner) || runner_elsewhere(controller->runner, NULL)))
                 checkup_suspend(controller->checkup);
         return r;
 }

@@ -259,7 +259,7 @@ bool checkup_complete(const Checkup *checkup) {
 
 bool checkup_heals(const Checkup *checkup) {
         for (unsigned i = 0; checkup && i < checkup->count; i++)
-                if (healer_restarts(checkup->entries[i].healer))
+                if (healer_busy(checkup->entries[i].healer))
                         return true;
         return false;
 }

@@ -60,7 +60,7 @@ void checkup_resume(Checkup *checkup);
 
 /* Every component has been measured at least once since checkup_new(), also what takes two looks. */
 bool checkup_complete(const Checkup *checkup);
-/* A unit is being restarted by us: that isn't a deployment. */
+/* Something is being healed: a unit that is restarted by us isn't a deployment, and must not be left stopped. */
 bool checkup_heals(const Checkup *checkup);
 
 const Health *checkup_health(const Checkup *checkup);

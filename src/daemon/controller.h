@@ -79,7 +79,7 @@ typedef struct Controller {
         unsigned alert_count;
         struct AlertCommand *alert_commands;    /* those that run at this moment */
         Tristate alert_command_worked;          /* the last that ended; KNOWN_NOT: none yet */
-        void (*on_alerts_told)(void *userdata); /* the last of them has ended; may be NULL */
+        void (*on_alerts_told)(void *userdata); /* the last of them has ended, or a healing; may be NULL */
 
         struct AuditTrail *audit_trail; /* what was refused lately; NULL: nothing asked for yet */
         struct Adoption *adoption;      /* taking releases in; NULL: not under way */

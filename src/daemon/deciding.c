@@ -197,8 +197,8 @@ static bool others_are_done(Controller *controller) {
 
 static bool look_for_immediate(Controller *controller, Immediate *immediate) {
         const ConsensusView *view = controller->checkup ? checkup_consensus_view(controller->checkup) : NULL;
-        bool failed = watcher_service_failed(controller->watcher, immediate->unit_failure,
-                                             sizeof immediate->unit_failure);
+        bool failed =
+                watcher_service_failed(controller->watcher, immediate->unit_failure, sizeof immediate->unit_failure);
         bool dark = watcher_outage(controller->watcher, immediate->outage, sizeof immediate->outage);
         immediate->quorum_lost = view && view->quorum == KNOWN_FALSE ? view->words : "";
         immediate->byzantine = view && view->byzantine > 0 ? view->words : "";

@@ -154,8 +154,9 @@ static void try(Healer *healer, const char *reason) {
         }
         snprintf(text, sizeof text, "%s, try %u of %u in 24 hours: %.200s", healer->words, healer->healing.count,
                  healer->rules.limit, reason);
+        healer->stage = clear_command(healer)[0] ? STAGE_CLEAR : STAGE_STOP;
         healer->hooks.told(healer->userdata, text, false);
-        begin(healer, clear_command(healer)[0] ? STAGE_CLEAR : STAGE_STOP);
+        begin(healer, healer->stage);
 }
 
 static void give_up(Healer *healer, const char *reason) {
@@ -214,6 +215,6 @@ void healer_resume(Healer *healer) {
                 begin(healer, STAGE_START);
 }
 
-bool healer_restarts(const Healer *healer) {
-        return healer && (healer->stage == STAGE_STOP || healer->stage == STAGE_START);
+bool healer_busy(const Healer *healer) {
+        return healer && healer->stage != STAGE_REST;
 }

@@ -24,4 +24,4 @@ void healer_look(Healer *healer, HealthState found, const char *reason);
 /* Nothing is begun between the two; what was begun stops, and is finished afterwards if it had stopped the unit. */
 void healer_suspend(Healer *healer);
 void healer_resume(Healer *healer);
-bool healer_restarts(const Healer *healer); /* its unit, right now; false for NULL */
+bool healer_busy(const Healer *healer); /* it heals right now; false for NULL */

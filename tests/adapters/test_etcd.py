@@ -246,6 +246,19 @@ def test_somebody_else_answers(pretenders, closing):
     assert "'revision' isn't a number" in member(looker.look(), "n2")["detail"]
 
 
+def test_a_cluster_made_anew(pretenders, closing):
+    """From a backup, say: it takes the place of the one that is gone, but only then."""
+    looker = closing(Looker(pretenders[0].url, pretenders[1].url, hash_interval="1s"))
+    assert whole(looker.look())
+    pretenders[0].header["cluster_id"] = "8"
+    begun = time.monotonic()
+    looks = looker.until(lambda _: time.monotonic() - begun > 1.2, what="the list was asked for again")
+    assert looks[-1]["reachable"] == 2 and "another cluster" in member(looks[-1], "n1")["detail"]
+    for one in pretenders[1:]:
+        one.header["cluster_id"] = "8"
+    looker.until(whole, what="the new one is watched")
+
+
 def test_data_that_is_not_hashed_says_why(pretenders, closing):
     pretenders[1].hash = "?"
     looker = closing(Looker(pretenders[0].url, hash_interval="1h"))

@@ -40,6 +40,7 @@ static const char *const no_hosts[] = {"novacron.example", NULL};
 static ApiSettings settings;
 static Access *access_;
 static int64_t now;
+static bool unix_may_act;
 static unsigned looked_up; /* how often the kernel would have been asked */
 
 #define NETLINK_FORBIDDEN 4711 /* as a user: the kernel can't be asked */
@@ -101,7 +102,7 @@ static int decide(const Ask *ask) {
                 .certificate = fake_certificate,
                 .userdata = (void *)ask,
         };
-        Peer peer = {.kind = ask->kind};
+        Peer peer = {.kind = ask->kind, .caller.may_act = ask->kind == PEER_UNIX && unix_may_act};
         Problem problem = {0};
         access_greet(access_, &peer);
         caller = peer.caller;
@@ -187,6 +188,27 @@ static void test_health_addresses_answer_the_health_alone(UNUSED void **state) {
                 {"a session with a token", {PEER_HEALTH, SESSION, ROOT, .authorization = "Bearer " TOKEN_ACT}, 403},
         };
         CHECK(rules);
+        assert_int_equal(looked_up, 0);
+}
+
+/* Whom the kernel named when he connected. */
+static void test_the_unix_socket(UNUSED void **state) {
+        static const Rule rules[] = {
+                {"reading", {PEER_UNIX, STATUS, UNKNOWN, .host = NULL}, 200},
+                {"acting", {PEER_UNIX, PAUSE, UNKNOWN, .host = NULL}, 403},
+                {"a token is for other listeners",
+                 {PEER_UNIX, PAUSE, UNKNOWN, .authorization = "Bearer " TOKEN_ACT},
+                 403},
+        };
+        CHECK(rules);
+        assert_non_null(strstr(detail, "may only look"));
+        settings.readers_group = true;
+        assert_int_equal(decide(&rules[0].ask), 403);
+        assert_int_equal(decide(&(Ask){PEER_UNIX, "GET", "/api/v3/health", UNKNOWN, .host = NULL}), 200);
+        unix_may_act = true;
+        assert_int_equal(decide(&rules[0].ask), 200);
+        assert_int_equal(decide(&rules[1].ask), 200);
+        unix_may_act = false;
         assert_int_equal(looked_up, 0);
 }
 
@@ -454,8 +476,10 @@ static void test_a_token_s_session_ends_with_the_token(UNUSED void **state) {
         assert_int_equal(
                 decide(&(Ask){PEER_TLS, PAUSE, UNKNOWN, HOST, OURS_TLS, .cookie = readers, .session_header = "1"}),
                 403);
-        assert_int_equal(decide(&(Ask){PEER_TLS, SESSION, UNKNOWN, HOST, OURS_TLS, .cookie = cookie}),
-                         401); /* prolongs itself */
+        now += MINUTE; /* asked about, it doesn't begin anew */
+        assert_int_equal(decide(&(Ask){PEER_TLS, SESSION, UNKNOWN, HOST, OURS_TLS, .cookie = cookie}), 200);
+        assert_true(owner.left_us == SESSION_LIFE_US - MINUTE);
+        assert_string_equal(caller.name, "token deploy-bot");
         write_tokens(line_of("deploy-bot", "read", TOKEN_ACT), 0600);
         assert_int_equal(decide(&act), 403);
         assert_int_equal(decide(&look), 401);
@@ -469,6 +493,12 @@ static void test_a_token_s_session_is_its_user_s_on_loopback(UNUSED void **state
                 begin_session(&(Ask){PEER_LOOPBACK, SESSION, NOBODY, HOST, OURS, .authorization = "Bearer " TOKEN_ACT});
         Ask act = {PEER_LOOPBACK, PAUSE, NOBODY, HOST, OURS, .cookie = cookie, .session_header = "1"};
         assert_int_equal(decide(&act), 200);
+        Ask again = {PEER_LOOPBACK, SESSION, NOBODY, HOST, OURS, .cookie = cookie};
+        assert_int_equal(decide(&again), 200);
+        assert_string_equal(caller.name, "token deploy-bot");
+        again.uid = 1; /* somebody else's is his own */
+        assert_int_equal(decide(&again), 200);
+        assert_string_equal(caller.name, "daemon (uid 1)");
         act.uid = 1;
         assert_int_equal(decide(&act), 401);
         act.uid = UNKNOWN;
@@ -671,6 +701,7 @@ static int remove_directory(UNUSED void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_health_addresses_answer_the_health_alone),
+                TEST(test_the_unix_socket),
                 TEST(test_loopback_knows_the_user),
                 TEST(test_readers_may_be_the_group_alone),
                 TEST(test_tls_wants_a_token_or_a_certificate),

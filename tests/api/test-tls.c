@@ -18,9 +18,10 @@
 #define ROLLBACK                                                                                                       \
         "POST /api/v3/rollback HTTP/1.1\r\n" FIXTURE_CLOSE                                                             \
         "Content-Type: application/json\r\nContent-Length: 32\r\n\r\n{\"mode\":\"manual\",\"reason\":\"x y\"}"
+#define JSON_TYPE "Content-Type: application/json\r\n"
 #define IN(name) path_in(name, (char[128]){0})
 
-static char directory[64], address[64];
+static char directory[64], address[64], loopback[64];
 
 static const char *path_in(const char *name, char text[128]) {
         snprintf(text, 128, "%s/%s", directory, name);
@@ -63,7 +64,9 @@ static bool client_rights(UNUSED void *self, const char *name, bool *ret_may_act
 
 static void start(unsigned connections) {
         fixture_pick("127.0.0.1", address, sizeof address);
-        assert_int_equal(fixture_start(&(ApiSettings){.tls_listen = address,
+        fixture_pick("127.0.0.1", loopback, sizeof loopback);
+        assert_int_equal(fixture_start(&(ApiSettings){.listen = loopback,
+                                                      .tls_listen = address,
                                                       .tls_certificate = IN("server.pem"),
                                                       .tls_key = IN("server.key"),
                                                       .tls_client_ca = IN("authority.pem"),
@@ -216,6 +219,54 @@ static void test_a_certificate_is_missing(UNUSED void **state) {
         assert_int_equal(fixture_stop(), 0);
 }
 
+/* Each way in says the same of the same mistake. */
+static void test_bad_input(UNUSED void **state) {
+        static char header[40000], path[40000], body[100000], request[200000];
+        static const struct {
+                const char *line, *header, *body;
+                int status;
+                const char *says;
+        } rows[] = {
+                {"GET /api/v3/nowhere", "", NULL, 404, "there is nothing at /api/v3/nowhere"},
+                {"DELETE /api/v3/rollback", "", NULL, 405, "Allow: GET, HEAD, POST\r\n"},
+                {"GET /api/v3/deploy", "", NULL, 405, "Allow: POST\r\n"},
+                {"GET /api/v3/history?limit=many", "", NULL, 400, "'limit' must be a whole number"},
+                {"GET /api/v3/plan?mood=x", "", NULL, 400, "knows no 'mood'"},
+                {"POST /api/v3/rollback", JSON_TYPE, "{\"mode\":", 400, "the body is no JSON"},
+                {"POST /api/v3/rollback", JSON_TYPE, "[]", 400, "must be a JSON object"},
+                {"POST /api/v3/rollback", JSON_TYPE, "{\"mode\":1,\"reason\":\"x\"}", 400, "'mode' must be one of"},
+                {"POST /api/v3/traffic/drain", JSON_TYPE, "{\"timeout_seconds\":\"soon\"}", 400,
+                 "'timeout_seconds' must be a whole number"},
+                {"POST /api/v3/rollback", "", "{}", 415, "send JSON"},
+                {"POST /api/v3/rollback", JSON_TYPE, body, 413, "a body may have 64 KiB"},
+                {"GET /api/v3/health", header, NULL, 431, ""},
+                {path, "", NULL, 414, ""},
+        };
+        memset(body, ' ', sizeof body - 1);
+        snprintf(header, sizeof header, "X: %039000d\r\n", 0);
+        snprintf(path, sizeof path, "GET /%039000d", 0);
+        install("first");
+        start(0);
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                int used = snprintf(request, sizeof request, "%s HTTP/1.1\r\n" FIXTURE_CLOSE "%s", rows[i].line,
+                                    rows[i].header);
+                if (rows[i].body)
+                        snprintf(request + used, sizeof request - (size_t)used, "Content-Length: %zu\r\n\r\n%s",
+                                 strlen(rows[i].body), rows[i].body);
+                else
+                        snprintf(request + used, sizeof request - (size_t)used, "\r\n");
+                AUTO_FREE char *by_tls = tls_client_ask(address, IN("actor.pem"), IN("actor.key"), request);
+                AUTO_FREE char *by_tcp = http_ask(loopback, request);
+                const char *const answers[] = {by_tls, by_tcp};
+                for (size_t j = 0; j < ARRAY_SIZE(answers); j++)
+                        if (http_status(answers[j]) != rows[i].status || !strstr(answers[j], rows[i].says))
+                                fail_msg("row %zu, way %zu, wanted %d ... %s\ngot %s", i, j, rows[i].status,
+                                         rows[i].says, answers[j]);
+        }
+        assert_certificate("first");
+        assert_int_equal(fixture_stop(), 0);
+}
+
 /* Far more of them than there are places: each gives its place back. */
 static void test_handshakes_that_break_off(UNUSED void **state) {
         static const char hello[] = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
@@ -269,6 +320,7 @@ int main(void) {
                 cmocka_unit_test(test_a_stream),
                 cmocka_unit_test(test_a_certificate_is_replaced),
                 cmocka_unit_test(test_a_certificate_is_missing),
+                cmocka_unit_test(test_bad_input),
                 cmocka_unit_test(test_handshakes_that_break_off),
                 cmocka_unit_test(test_a_handshake_that_waits),
         };

@@ -64,7 +64,7 @@ def test_it_may_nothing_else(packaged, verb):
 def test_who_may_command_it(packaged):
     """Members of its group act without sudo; everybody else may only look."""
     site = packaged
-    load = site.begin_with()
+    load = site.begin_with(measured=True)
     site.host.run("useradd --system --no-create-home --groups novacron oncall; useradd --system --no-create-home visitor")
     denied = site.host.run(["auto-rollback", "manual", "--yes", "let me"], user="visitor", check=False)
     assert denied.returncode == PERMISSION, denied.stdout + denied.stderr

@@ -25,6 +25,11 @@ function note() {
   }).observe({ type: "layout-shift", buffered: true });
 }
 
+/* The page that was looked at is gone, and another comes. */
+function loadedAnew(error) {
+  if (!error.message.includes("Execution context was destroyed")) throw error;
+}
+
 const verbs = {
   async open({ url, scheme, width, height, motion }) {
     await page?.context().close();
@@ -38,14 +43,17 @@ const verbs = {
   },
   /* Not waitForFunction(): it evaluates the text anew in the page, which its policy forbids. */
   async wait({ script, timeout }) {
-    const held = await page.evaluate(`(async () => {
-      const end = performance.now() + ${timeout * 1000};
-      while (performance.now() < end) {
-        if (${script}) return true;
+    const end = Date.now() + timeout * 1000;
+    const look = `(async () => {
+      while (Date.now() < ${end}) {
+        if (document.readyState === "complete" && (${script})) return true;
         await new Promise(requestAnimationFrame);
       }
       return false;
-    })()`);
+    })()`;
+    let held;
+    do held = await page.evaluate(look).catch(loadedAnew);
+    while (held === undefined);
     if (!held) throw new Error(`not within ${timeout} s: ${script}`);
   },
   ask: ({ script }) => page.evaluate(script),

@@ -2,6 +2,7 @@
 
 import json
 
+from browser import URL
 from testsite import CONTROLLER
 
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1440, 360)]
@@ -22,6 +23,7 @@ new MutationObserver(() => {
 
 
 def check_looks(browser, what):
+    browser.ask("document.activeElement.blur(); scrollTo(0, 0)")
     for scheme, width in LOOKS:
         browser.tell("look", scheme=scheme, width=width, height=1000 if width > 500 else 800)
         name = f"{what}, {scheme}, {width}"
@@ -147,6 +149,39 @@ def test_rolling_back_by_keyboard(site, browsers):
     browser.wait_text("facts", "Nobody has paused them.")
     browser.check_quiet()
     site.check_ledger(load.end())
+
+
+def test_a_token(site, browsers):
+    """Who may not even look signs in with a token, may then act, and signs out."""
+    site.release("v2.4.0")
+    token = site.cli_json("token", "--act", "desk")
+    site.write("/etc/novacron-rollback/tokens", token["line"] + "\n", 0o600)
+    site.configure(api={"readers": "group", "tokens": "/etc/novacron-rollback/tokens"})
+    site.start()
+    site.deploy_good("v2.4.0")
+    site.host.add_user("ann")
+    browser = browsers(user="ann")
+    browser.tell("open", url=URL, scheme="dark", width=360, height=800)
+    browser.wait_text("connection", "Not signed in")
+    browser.wait_text("headline", "Sign in with a token to look.")
+    browser.check_accessible("not signed in")
+    assert "v2.4.0" not in browser.ask("document.documentElement.innerHTML")
+    browser.tab_to("sign-in")
+    browser.press("Enter")
+    browser.type(token["token"])
+    browser.press("Enter")
+    browser.wait_text("connection", "Live")
+    browser.wait_text("who", "You are token desk")
+    browser.wait_text("headline", "v2.4.0 runs and is healthy.")
+    browser.tab_to("pause")
+    browser.press("Enter", "Tab", "Tab", "Enter")
+    browser.wait_text("facts", "paused", "By token desk")
+    browser.ask("location.reload()")
+    browser.wait_text("connection", "Live")
+    browser.wait_text("who", "You are token desk")
+    browser.click("[data-act=sign-out]")
+    browser.wait_text("connection", "Not signed in")
+    assert "v2.4.0" not in browser.ask("document.documentElement.innerHTML")
 
 
 def test_who_may_only_look_and_a_controller_that_goes(site, browsers):
