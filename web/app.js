@@ -72,10 +72,10 @@ function showActions() {
   if (!session.may_act) return show(host, h("p", { class: "detail" }, `${session.who} may look, not act. Root, the service's user and the members of its group may; or sign in with a token.`));
   const paused = status.deployments.paused;
   const running = status.run !== null;
-  const button = (name, text, kind, off) => h("button", { type: "button", class: kind, "data-act": name, "data-key": name, disabled: off }, text);
+  const button = (name, text, kind, off) => h("button", { type: "button", class: kind, "data-act": name, "data-key": name, disabled: Boolean(off), title: typeof off === "string" && off }, text);
   show(
     host,
-    running ? button("cancel", "Cancel the run …", "") : button("manual", status.target ? `Roll back to ${status.target.version} …` : "Roll back …", "primary", !status.target),
+    running ? button("cancel", "Cancel the run …", "") : button("manual", status.target ? `Roll back to ${status.target.version} …` : "Roll back …", "primary", !status.target && "No earlier release is fit for it"),
     button("emergency", "Emergency …", "danger"),
     paused && !running ? button("resume", "Resume deployments …", "") : button("pause", "Pause deployments …", "", running),
   );

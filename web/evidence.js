@@ -1,6 +1,6 @@
 /* Dialogs that only show: a decision's evidence, with the arithmetic to follow it by hand, and a run. */
 import { h } from "./dom.js";
-import { decisionTones, decisionWords } from "./view-history.js";
+import { cell, decisionTones, decisionWords, table } from "./view-history.js";
 import { whatExceeds } from "./view-metrics.js";
 import { badge } from "./view-now.js";
 import { runSummary, runTone, runWord, stepList } from "./view-run.js";
@@ -20,13 +20,13 @@ function judged(sample, rules) {
 const sampleRow = (sample, rules) =>
   h(
     "tr",
-    null,
-    h("td", { "data-label": "Ended" }, clock(sample.end)),
-    h("td", { "data-label": "State" }, badge(tones[sample.state], sample.state)),
-    h("td", { class: "number", "data-label": "Failed / requests" }, share(sample.errors, sample.requests, sample.error_rate_percent)),
-    h("td", { class: "number", "data-label": "p99" }, duration(sample.latency_p99_ms)),
-    h("td", { class: "number", "data-label": "Success" }, percent(sample.success_rate_percent)),
-    h("td", { class: "reason", "data-label": "Why" }, judged(sample, rules)),
+    { role: "row" },
+    cell("Ended", clock(sample.end)),
+    cell("State", badge(tones[sample.state], sample.state)),
+    cell("Failed / requests", share(sample.errors, sample.requests, sample.error_rate_percent)),
+    cell("p99", duration(sample.latency_p99_ms)),
+    cell("Success", percent(sample.success_rate_percent)),
+    h("td", { role: "cell", class: "reason", "data-label": "Why" }, judged(sample, rules)),
   );
 
 function arithmetic(decision) {
@@ -60,13 +60,7 @@ export const evidence = (decision) => [
   decision.guard !== "none" && h("p", null, `Not rolled back: ${decision.guard_text}.`),
   h("h3", null, "Samples"),
   decision.samples.length > 0
-    ? h(
-        "table",
-        { class: "rows" },
-        h("caption", { class: "unseen" }, "The samples that the decision rests on, oldest first"),
-        h("thead", null, h("tr", null, ["Ended", "State", "Failed / requests", "p99", "Success", "Why"].map((name) => h("th", { scope: "col" }, name)))),
-        h("tbody", null, decision.samples.map((sample) => sampleRow(sample, decision.rules))),
-      )
+    ? table("The samples that the decision rests on, oldest first", ["Ended", "State", "Failed / requests", "p99", "Success", "Why"], decision.samples.map((sample) => sampleRow(sample, decision.rules)))
     : h("p", { class: "nothing" }, "It rests on no samples."),
   h("h3", null, "Arithmetic"),
   h("ul", { class: "arithmetic" }, arithmetic(decision).map((line) => h("li", null, line))),

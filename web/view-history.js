@@ -7,16 +7,17 @@ import { count, duration, sentence, when } from "./words.js";
 
 const ROWS = 8; // of each table, until all are asked for
 
-const table = (caption, columns, rows) =>
+/* The roles are what these elements are anyway, until a narrow window's style takes it from them. */
+export const table = (caption, columns, rows) =>
   h(
     "table",
-    { class: "rows" },
+    { class: "rows", role: "table" },
     h("caption", { class: "unseen" }, caption),
-    h("thead", null, h("tr", null, columns.map((name) => h("th", { scope: "col" }, name)))),
-    h("tbody", null, rows),
+    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, columns.map((name) => h("th", { scope: "col", role: "columnheader" }, name)))),
+    h("tbody", { role: "rowgroup" }, rows),
   );
 
-const cell = (label, ...children) => h("td", { "data-label": label }, h("span", null, children));
+export const cell = (label, ...children) => h("td", { role: "cell", "data-label": label }, h("span", null, children));
 
 const opener = (act, id, text) => h("button", { type: "button", class: "row-button", "data-act": act, "data-id": id }, text);
 
@@ -24,28 +25,28 @@ function runRow(run) {
   const checked = run.validation ? `, ${validationWord(run)}` : "";
   return h(
     "tr",
-    { "data-key": `run-${run.id}` },
+    { role: "row", "data-key": `run-${run.id}` },
     cell("When", when(run.created)),
     cell("Run", opener("run", run.id, `${run.id}: ${run.mode} ${run.kind}`)),
     cell("Release", `${run.from || "nothing"} → ${run.to}`),
     cell("Outcome", badge(runTone(run), runWord(run) + checked)),
-    h("td", { class: "number", "data-label": "Took" }, h("span", null, run.duration_ms === null ? "–" : duration(run.duration_ms))),
-    h("td", { class: "number", "data-label": "Failed requests" }, h("span", { title: sentence(lost(run)) }, run.requests_failed === null ? "unknown" : count(run.requests_failed))),
-    h("td", { class: "reason", "data-label": "Reason" }, h("span", null, run.failure ? `${sentence(run.failure)} ` : "", run.reason, h("span", { class: "detail" }, ` by ${run.initiator}`))),
+    h("td", { role: "cell", class: "number", "data-label": "Took" }, h("span", null, run.duration_ms === null ? "–" : duration(run.duration_ms))),
+    h("td", { role: "cell", class: "number", "data-label": "Failed requests" }, h("span", { title: sentence(lost(run)) }, run.requests_failed === null ? "unknown" : count(run.requests_failed))),
+    h("td", { role: "cell", class: "reason", "data-label": "Reason" }, h("span", null, run.failure ? `${sentence(run.failure)} ` : "", run.reason, h("span", { class: "detail" }, ` by ${run.initiator}`))),
   );
 }
 
 const foundRow = (deployment) =>
   h(
     "tr",
-    { "data-key": `deployment-${deployment.id}` },
+    { role: "row", "data-key": `deployment-${deployment.id}` },
     cell("When", when(deployment.at)),
     cell("Run", "observed deployment"),
     cell("Release", `${deployment.previous ?? "nothing"} → ${deployment.version}`),
     cell("Outcome", badge("unknown", "found in place")),
-    h("td", { class: "number", "data-label": "Took" }, h("span", null, "–")),
-    h("td", { class: "number", "data-label": "Failed requests" }, h("span", null, "unknown")),
-    h("td", { class: "reason", "data-label": "Reason" }, h("span", null, "Somebody else changed what is live.")),
+    h("td", { role: "cell", class: "number", "data-label": "Took" }, h("span", null, "–")),
+    h("td", { role: "cell", class: "number", "data-label": "Failed requests" }, h("span", null, "unknown")),
+    h("td", { role: "cell", class: "reason", "data-label": "Reason" }, h("span", null, "Somebody else changed what is live.")),
   );
 
 function shown(state, key, rows) {
@@ -73,12 +74,12 @@ export const decisionWords = { rollback: "roll back", review: "manual review", n
 const decisionRow = (decision) =>
   h(
     "tr",
-    { "data-key": `decision-${decision.id}` },
+    { role: "row", "data-key": `decision-${decision.id}` },
     cell("When", when(decision.at)),
     cell("Decision", opener("evidence", decision.id, `${decision.id}: ${decisionWords[decision.kind]}`)),
     cell("Release", decision.version ? `${decision.version}${decision.target ? ` → ${decision.target}` : ""}` : "unknown"),
     cell("Samples", `${decision.degraded} of ${decision.expected} degraded, ${decision.needed} needed`),
-    h("td", { class: "reason", "data-label": "Reason" }, h("span", null, decision.reason, decision.guard !== "none" && h("span", { class: "detail" }, ` Not rolled back: ${decision.guard_text}.`))),
+    h("td", { role: "cell", class: "reason", "data-label": "Reason" }, h("span", null, decision.reason, decision.guard !== "none" && h("span", { class: "detail" }, ` Not rolled back: ${decision.guard_text}.`))),
   );
 
 export function showDecisions(state) {

@@ -43,7 +43,7 @@ const fact = (name, tone, word, ...detail) => h("div", { class: "fact" }, h("dt"
 
 function target(status) {
   const { target } = status;
-  if (!target) return fact("Roll back to", "warn", "nothing", "no earlier release is fit for it");
+  if (!target) return fact("Roll back to", "warn", "nothing", "No earlier release is fit for it.");
   const [tone, word] = target.ready === null ? ["unknown", "readiness unknown"] : target.ready ? ["good", "ready"] : ["bad", "not ready"];
   return fact("Roll back to", tone, `${target.version}, ${word}`, `${sentence(target.state)}. ${sentence(target.detail)}`);
 }

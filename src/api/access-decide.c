@@ -1,10 +1,10 @@
 #include "api/access-decide.h"
 
-#include "api/auth.h"
 #include "api/groups.h"
 #include "api/problem.h"
 #include "api/session.h"
 #include "base/exit-codes.h"
+#include "base/users.h"
 
 #include <string.h>
 #include <strings.h>
@@ -65,7 +65,7 @@ static bool user_may_act(const Access *access, uid_t uid) {
 
 static void be_user(const Case *c, uid_t uid) {
         c->caller->uid = uid;
-        auth_user_name(uid, c->caller->name, sizeof c->caller->name);
+        users_describe(uid, c->caller->name, sizeof c->caller->name);
         c->caller->may_act = user_may_act(c->access, uid);
         c->caller->may_read = c->caller->may_act || !c->access->settings->readers_group;
         *c->owner = (SessionOwner){.by = SESSION_BY_USER, .uid = uid, .may_act = c->caller->may_act};

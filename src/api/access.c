@@ -1,9 +1,9 @@
 #include "api/access-decide.h"
 
-#include "api/peer-tcp.h"
 #include "api/session.h"
 #include "base/clock.h"
 #include "base/macros.h"
+#include "base/peer-tcp.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -70,6 +70,7 @@ void access_greet(const Access *access, Peer *peer) {
         }
         char address[INET6_ADDRSTRLEN];
         unsigned port = address_text(&peer->remote, address, sizeof address);
+        peer->port = address_text(&peer->local, peer->address, sizeof peer->address);
         *caller = (Caller){.uid = (uid_t)-1,
                            .gid = (gid_t)-1,
                            .name = "anonymous",
@@ -159,7 +160,7 @@ static void guesser_text(const struct sockaddr_storage *remote, char *text, size
 
 int access_ask(ApiServer *server, struct MHD_Connection *connection, const Peer *peer, const Route *route,
                Caller *ret_caller, SessionOwner *ret_owner, Problem *problem) {
-        char local[INET6_ADDRSTRLEN] = "", remote[INET6_ADDRSTRLEN] = "";
+        char remote[INET6_ADDRSTRLEN] = "";
         Connection asked = {server, connection, peer};
         AccessRequest request = {.kind = peer->kind,
                                  .address = remote,
@@ -172,9 +173,9 @@ int access_ask(ApiServer *server, struct MHD_Connection *connection, const Peer 
                 ret_caller->may_read = ret_caller->may_act || !server->settings.readers_group;
         else {
                 request.ours.scheme = peer->kind == PEER_TLS ? "https" : "http";
-                request.ours.address = local;
+                request.ours.address = peer->address;
                 request.ours.hosts = server->settings.hosts;
-                request.ours.port = address_text(&peer->local, local, sizeof local);
+                request.ours.port = peer->port;
                 MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, &request);
                 if (request.authorization)
                         guesser_text(&peer->remote, remote, sizeof remote);

@@ -7,10 +7,20 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #define OPENMETRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 #define PAGE_POLICY "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+/* When it was made. MHD would work it out for each time that it is sent, and an answer that is kept is sent thousands of times. */
+static void add_date(struct MHD_Response *response) {
+        char date[40];
+        time_t now = time(NULL);
+        struct tm tm;
+        if (gmtime_r(&now, &tm) && strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm) > 0)
+                MHD_add_response_header(response, MHD_HTTP_HEADER_DATE, date);
+}
 
 /* Takes over `text`. */
 static struct MHD_Response *from_text(const ApiServer *server, char *text, const char *type) {
@@ -30,14 +40,25 @@ static struct MHD_Response *from_text(const ApiServer *server, char *text, const
         return response;
 }
 
+static struct MHD_Response *from_text_now(const ApiServer *server, char *text, const char *type) {
+        struct MHD_Response *response = from_text(server, text, type);
+        if (response)
+                add_date(response);
+        return response;
+}
+
 struct MHD_Response *answer_json(const ApiServer *server, const json_t *document) {
+        return document ? from_text_now(server, wire_print(document), "application/json") : NULL;
+}
+
+struct MHD_Response *answer_description(const ApiServer *server, const json_t *document) {
         return document ? from_text(server, wire_print(document), "application/json") : NULL;
 }
 
 struct MHD_Response *answer_problem(const ApiServer *server, const char *path, Problem *problem, const char *allow) {
         json_t *document = problem_document(problem, path);
         struct MHD_Response *response =
-                document ? from_text(server, wire_print(document), "application/problem+json") : NULL;
+                document ? from_text_now(server, wire_print(document), "application/problem+json") : NULL;
         json_decref(document);
         if (response && allow && problem->status == MHD_HTTP_METHOD_NOT_ALLOWED)
                 MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
@@ -48,8 +69,8 @@ struct MHD_Response *answer_problem(const ApiServer *server, const char *path, P
 }
 
 struct MHD_Response *answer_metrics(const ApiServer *server, const char *text, bool openmetrics) {
-        struct MHD_Response *response = from_text(server, openmetrics ? strdup(text) : metrics_text_plain(text),
-                                                  openmetrics ? OPENMETRICS_TYPE : METRICS_TYPE);
+        struct MHD_Response *response = from_text_now(server, openmetrics ? strdup(text) : metrics_text_plain(text),
+                                                      openmetrics ? OPENMETRICS_TYPE : METRICS_TYPE);
         if (response)
                 MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT);
         return response;

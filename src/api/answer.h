@@ -6,6 +6,8 @@
 #include "api/server.h"
 
 struct MHD_Response *answer_json(const ApiServer *server, const json_t *document);
+/* The same for a document that stays as it is for as long as the program runs. */
+struct MHD_Response *answer_description(const ApiServer *server, const json_t *document);
 /* Clears `problem`. `allow`: of a 405, else NULL. */
 struct MHD_Response *answer_problem(const ApiServer *server, const char *path, Problem *problem, const char *allow);
 /* A text of metrics; `openmetrics`: as it is, else in the older format. */

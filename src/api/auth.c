@@ -1,27 +1,11 @@
 #include "api/auth.h"
 
 #include "base/macros.h"
+#include "base/users.h"
 
 #include <errno.h>
-#include <pwd.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-
-/* Read from the file itself: getpwuid() may ask a directory service, and in an outage that would hang the controller. */
-void auth_user_name(uid_t uid, char *ret_name, size_t size) {
-        snprintf(ret_name, size, "uid %u", uid);
-        AUTO_FCLOSE FILE *passwd = fopen("/etc/passwd", "re");
-        if (!passwd)
-                return;
-        struct passwd entry, *found;
-        char buffer[4096];
-        while (fgetpwent_r(passwd, &entry, buffer, sizeof buffer, &found) == 0)
-                if (found->pw_uid == uid) {
-                        snprintf(ret_name, size, "%s (uid %u)", found->pw_name, uid);
-                        return;
-                }
-}
 
 /* The supplementary groups are asked of the socket: they are what the kernel knew when the peer connected, and need no look-up. */
 static int peer_has_group(int fd, gid_t group, bool *ret_has, Error *error) {
@@ -56,7 +40,7 @@ int auth_caller(int fd, gid_t act_group, Caller *ret_caller, Error *error) {
                 if (r < 0)
                         return r;
         }
-        auth_user_name(peer.uid, caller.name, sizeof caller.name);
+        users_describe(peer.uid, caller.name, sizeof caller.name);
         *ret_caller = caller;
         return 0;
 }

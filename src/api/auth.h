@@ -7,6 +7,3 @@
 /* Fills `ret_caller` for a connected Unix socket from the credentials the peer had when it connected: later changes of its
  * user or group don't matter, and neither does the peer's death. `act_group`: (gid_t)-1 for none. */
 int auth_caller(int fd, gid_t act_group, Caller *ret_caller, Error *error);
-
-/* "root (uid 0)"; "uid 1234" for users that /etc/passwd doesn't name. */
-void auth_user_name(uid_t uid, char *ret_name, size_t size);

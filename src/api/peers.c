@@ -1,8 +1,8 @@
 #include "api/peers.h"
 
-#include "api/peer-tcp.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/peer-tcp.h"
 
 #include <netinet/in.h>
 #include <string.h>

@@ -183,6 +183,8 @@ static bool may_keep(const Exchange *exchange) {
 }
 
 static struct MHD_Response *make_answer(const Exchange *exchange, const json_t *document) {
+        if (exchange->route->kind == ROUTE_OPENAPI)
+                return answer_description(exchange->server, document);
         if (exchange->route->kind != ROUTE_TEXT)
                 return answer_json(exchange->server, document);
         const char *text = json_string_value(document);

@@ -47,6 +47,8 @@ struct Peer {
         ApiServer *server;
         PeerKind kind;
         struct sockaddr_storage local, remote; /* of the TCP kinds */
+        char address[46];                      /* `local` as text, without the port */
+        unsigned port;
         Caller caller;
         int fd;
         Request request;
@@ -88,8 +90,9 @@ struct ApiServer {
         int64_t next_heartbeat_mono;
         bool calm;
 
-        unsigned connections;                 /* that may be open, after a look at the limit of descriptors */
-        unsigned peer_count[4], reader_count; /* by kind; without those who may act, and without PEER_HEALTH */
+        unsigned connections;   /* that may be open, after a look at the limit of descriptors */
+        unsigned peer_count[4]; /* by kind */
+        unsigned reader_count;  /* those of whom it isn't known that they may act, without PEER_HEALTH */
         PeerGroup *groups;
         Peer *first_late, *last_late; /* see Peer.next */
         Peer *arriving;               /* handed to MHD right now */

@@ -38,6 +38,6 @@ const Program program = {
         .verbs = verbs,
         .exits = exits,
         .examples = "health-checker status\nhealth-checker once\nhealth-checker watch\n",
-        .notes = "The score is sum(weight * score) / sum(weight), rounded down, over the components\n"
-                 "that are known. Times are UTC. NO_COLOR=1 prints without colours.",
+        .notes = "The score is sum(weight * score) / sum(weight), rounded down, over the known\n"
+                 "components. Times are UTC. NO_COLOR=1 prints without colours.",
 };

@@ -39,22 +39,23 @@ static const char *built_in_default(const BuiltIn *built_in, const SettingSpec *
         return own ? own : spec->fallback;
 }
 
-/* What each key means is said once; then the built-in ones with their defaults, and how one of the operator's own is written. */
+/* What each key means is said once; then the built-in ones with what differs, and how one of the operator's own is written. */
 static void print_components(FILE *file, const SettingSpec *specs) {
         char described[256];
+        fprintf(file, "  # Keys of each:\n");
         for (const SettingSpec *spec = specs; spec->key; spec++)
-                fprintf(file, "  # %s: %s: %s\n", spec->key, spec->help,
-                        settings_describe(spec, described, sizeof described));
+                fprintf(file, "  #   %s: %s: %s%s%s\n", spec->key, spec->help,
+                        settings_describe(spec, described, sizeof described),
+                        spec->fallback[0] ? "; default " : " (none by default)", spec->fallback);
         for (const BuiltIn *built_in = config_built_ins; built_in->name; built_in++) {
                 fprintf(file, "\n  %s:\n", built_in->name);
                 for (const SettingSpec *spec = specs; spec->key; spec++) {
                         const char *fallback = built_in_default(built_in, spec);
-                        if (config_built_in_has(built_in, spec->key))
-                                fprintf(file, "    %s%s:%s%s\n", fallback[0] ? "" : "# ", spec->key,
-                                        fallback[0] ? " " : "", fallback);
+                        if (config_built_in_has(built_in, spec->key) && fallback != spec->fallback)
+                                fprintf(file, "    %s: %s\n", spec->key, fallback);
                 }
         }
-        fprintf(file, "\n  # one of your own, with exactly one of http, tcp, command and unit:\n"
+        fprintf(file, "\n  # One of your own, with exactly one of http, tcp, command and unit:\n"
                       "  # payments:\n  #   http: http://127.0.0.1:9100/health\n  #   weight: 2\n");
 }
 

@@ -4,6 +4,7 @@
 #include "base/settings-build.h"
 #include "daemon/config-load.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -108,8 +109,21 @@ int config_load_text(const char *name, const char *text, size_t size, Config **r
         return 0;
 }
 
-static int check_command(const char *const *command, Error *error) {
-        return command[0] && command[0][0] == '/' ? fs_check_trusted(command[0], error) : 0;
+/* `block`, `name`, `key`: where it was written, for people. */
+static int check_command(const char *const *command, const char *block, const char *name, const char *key,
+                         Error *error) {
+        assert(command); /* a list is never absent, only empty */
+        int r = command[0] && command[0][0] == '/' ? fs_check_trusted(command[0], error) : 0;
+        return r < 0 ? error_prefix(error, "'%s.%s%s%s'", block, name, name[0] && key[0] ? "." : "", key) : 0;
+}
+
+static int check_component(const struct ConfigComponent *component, Error *error) {
+        static const char *const keys[] = {"command", "clear"};
+        int r = 0;
+        for (size_t i = 0; i < ARRAY_SIZE(keys) && r == 0; i++)
+                r = check_command(settings_list(component->settings, keys[i]), "components", component->name, keys[i],
+                                  error);
+        return r;
 }
 
 /* What a root process runs must not be somebody else's to change. */
@@ -118,14 +132,11 @@ static int check_trust(const Config *config, const char *path, Error *error) {
         const char *const *command;
         int r = fs_check_trusted(path, error);
         if (r == 0)
-                r = check_command(config->alert_command, error);
-        for (unsigned i = 0; i < config->component_count && r == 0; i++) {
-                r = check_command(settings_list(config->components[i].settings, "command"), error);
-                if (r == 0)
-                        r = check_command(settings_list(config->components[i].settings, "clear"), error);
-        }
+                r = check_command(config->alert_command, "alerts", "", "command", error);
+        for (unsigned i = 0; i < config->component_count && r == 0; i++)
+                r = check_component(&config->components[i], error);
         for (unsigned i = 0; r == 0 && settings_map_at(config->cache_block, "clear", i, &name, &command); i++)
-                r = check_command(command, error);
+                r = check_command(command, "cache", "clear", name, error);
         return r;
 }
 

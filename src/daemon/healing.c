@@ -163,8 +163,9 @@ static void give_up(Healer *healer, const char *reason) {
         char text[REASON_MAX];
         snprintf(
                 text, sizeof text,
-                "manual review: component %s still fails after %u tries in 24 hours (%.120s); nothing more is tried: %.120s",
-                healer->name, healer->healing.count, healer->words, reason);
+                "manual review: component %s still fails after %u %s in 24 hours (%.120s); nothing more is tried: %.120s",
+                healer->name, healer->healing.count, healer->healing.count == 1 ? "try" : "tries", healer->words,
+                reason);
         healer->hooks.given_up(healer->userdata, text);
 }
 

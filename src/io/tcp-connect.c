@@ -60,13 +60,14 @@ static int resolve(const char *endpoint, struct addrinfo **ret_list, Error *erro
         bool bracket = endpoint[0] == '[' && colon && colon > endpoint && colon[-1] == ']';
         size_t length = colon ? (size_t)(colon - endpoint) - (bracket ? 2 : 0) : 0;
         const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-        if (!colon || length >= sizeof host)
-                return error_set(error, -EINVAL, "'%.80s' is no numeric address and port", endpoint);
-        memcpy(host, endpoint + (bracket ? 1 : 0), length);
-        host[length] = '\0';
-        return getaddrinfo(host, colon + 1, &hints, ret_list) == 0
-                       ? 0
-                       : error_set(error, -EINVAL, "'%.80s' is no numeric address and port", endpoint);
+        if (colon && length < sizeof host) {
+                memcpy(host, endpoint + (bracket ? 1 : 0), length);
+                host[length] = '\0';
+                if (getaddrinfo(host, colon + 1, &hints, ret_list) == 0 && *ret_list)
+                        return 0;
+        }
+        error_set(error, -EINVAL, "'%.80s' is no numeric address and port", endpoint);
+        return -EINVAL;
 }
 
 /* 0: under way or decided already. */

@@ -39,9 +39,10 @@ def wait_for(condition, seconds=10, what="condition"):
 class Tool:
     """adapter-tool: one command, one answer."""
 
-    def __init__(self, kind, driver, **settings):
+    def __init__(self, kind, driver, program_user=None, **settings):
         arguments = [f"{key}={value}" for key, value in settings.items()]
-        self.process = subprocess.Popen([TOOLS / "adapter-tool", kind, driver, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([TOOLS / "adapter-tool", kind, driver, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        user=program_user)
         self.opened = json.loads(self.process.stdout.readline())
 
     def send(self, command):

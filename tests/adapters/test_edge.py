@@ -155,6 +155,111 @@ def test_strangers_cannot_keep_haproxy_out(edge):
     edge.wait_for_requests(3)
 
 
+# ---- whose connection it is ----
+
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+SENDER = """import socket, sys
+client = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+try:
+    client.sendall(sys.stdin.buffer.read())
+    client.settimeout(5)
+    client.recv(1)  # until the other end closes it, or the test ends us
+except ConnectionError:
+    pass
+"""
+
+
+def forge(edge, user):
+    """Lines of failed requests, sent by another user; the process, which ends when its connection is closed."""
+    sender = subprocess.Popen([sys.executable, "-c", SENDER, str(edge.port)], stdin=subprocess.PIPE, user=user, group=user, extra_groups=[])
+    sender.stdin.write(framed(*[line(500)] * 20))
+    sender.stdin.close()
+    return sender
+
+
+@ROOT
+def test_another_user_is_not_believed(edge):
+    haproxy = edge.connect()
+    haproxy.sendall(framed(line()))
+    edge.wait_for_requests(1)
+    for _ in range(20):
+        assert forge(edge, 65534).wait(10) == 0
+    pulse = edge.pulse()
+    assert (pulse["requests"], pulse["failures"], pulse["connected"]) == (1, 0, True)
+    assert len(pulse["warnings"]) == 1, "said once"
+    message = pulse["warnings"][0]["message"]
+    assert "nobody (uid 65534)" in message and "metrics.edge.from (haproxy)" in message
+    sample = edge.collect()
+    assert (sample["measured"], sample["requests"], sample["errors"], sample["note"]) == (True, 1, 0, "")
+
+
+@ROOT
+def test_silence_names_who_was_refused(edge):
+    assert forge(edge, 4242).wait(10) == 0
+    assert "a connection of uid 4242 was refused" in edge.pulse()["detail"]
+    assert "a connection of uid 4242 was refused" in edge.collect()["note"]
+    edge.connect().sendall(framed(line()))
+    edge.wait_for_requests(1)
+    assert edge.collect()["note"] == ""
+
+
+@ROOT
+def test_users_of_from_are_believed():
+    edge = Edge(**{"from": "games,nobody"})
+    sender = forge(edge, 65534)
+    edge.wait_for_requests(20)
+    assert edge.pulse()["warnings"] == []
+    sender.terminate()
+    sender.wait()
+    edge.tool.close()
+
+
+@ROOT
+def test_our_own_user_is_believed():
+    """As ./demo is begun by anybody: controller and HAProxy are the same user's."""
+    edge = Edge(program_user=65534)
+    sender = forge(edge, 65534)
+    edge.wait_for_requests(20)
+    sender.terminate()
+    sender.wait()
+    assert forge(edge, 4242).wait(10) == 0
+    assert "uid 4242" in edge.pulse()["warnings"][0]["message"]
+    edge.tool.close()
+
+
+def test_who_closed_at_once_is_not_believed(edge):
+    edge.tool.process.send_signal(signal.SIGSTOP)
+    client = socket.create_connection(("127.0.0.1", edge.port))
+    client.sendall(framed(*[line(500)] * 20))
+    client.close()
+    edge.tool.process.send_signal(signal.SIGCONT)
+    late = edge.connect()
+    late.sendall(framed(line()))
+    edge.wait_for_requests(1)
+    pulse = edge.pulse()
+    assert pulse["failures"] == 0 and "nobody can tell whose it is" in pulse["warnings"][0]["message"]
+
+
+def test_unknown_names_are_refused():
+    edge = Edge(**{"from": "haproxy,novacron-no-such-user"})
+    assert edge.tool.opened["status"] == "refused" and "novacron-no-such-user" in edge.tool.opened["error"]
+    edge.tool.close()
+
+
+def test_anyone_is_believed_only_from_addresses_of_peers():
+    edge = Edge(**{"from": "anyone"})
+    if os.geteuid() == 0:
+        assert forge(edge, 65534).wait(10) == 0
+        assert edge.pulse()["requests"] == 0
+    edge.tool.close()
+    edge = Edge(**{"from": "anyone", "peers": "127.0.0.1"})
+    client = socket.create_connection(("127.0.0.1", edge.port))
+    client.sendall(framed(line()))
+    client.close()
+    edge.wait_for_requests(1)
+    edge.tool.close()
+
+
 def test_port_taken(edge):
     other = Tool("metrics", "edge", listen=f"127.0.0.1:{edge.port}", backend="app")
     assert other.opened["status"] == "refused" and f"127.0.0.1:{edge.port}" in other.opened["error"] and "in use" in other.opened["error"]
@@ -162,36 +267,69 @@ def test_port_taken(edge):
 
 
 STRANGER = "192.0.2.7"
+HERE, THERE = "192.0.2.9", "192.0.2.10"
 
 
 def test_only_declared_peers():
-    """In a network of its own, where loopback has one more address, which isn't loopback to us."""
-    script = f'ip link set lo up && ip addr add {STRANGER}/32 dev lo && exec "$@"'
+    """In a network of its own, where loopback has one more address, which isn't loopback to us, and another network is at hand."""
+    script = (f'ip link set lo up && ip addr add {STRANGER}/32 dev lo && {{ unshare -n sleep 60 & }} && there=$! &&'
+              ' until [ "$(readlink /proc/$there/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do :; done &&'
+              f' ip link add here type veth peer name there netns $there && ip addr add {HERE}/30 dev here && ip link set here up &&'
+              f' nsenter -t $there -n sh -c "ip addr add {THERE}/30 dev there && ip link set there up" && export THERE=$there && "$@"; code=$?; kill $there; exit $code')
     inside = ["unshare", "-rn", "sh", "-c", script, "sh"]
     if not shutil.which("ip") or subprocess.run([*inside, "true"], stderr=subprocess.DEVNULL).returncode != 0:
         pytest.skip("no network namespaces here")
-    test = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{__file__}::test_peers_in_a_network_of_its_own"]
+    test = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "in_a_network_of_its_own"]
     done = subprocess.run([*inside, *test], stdout=subprocess.PIPE, text=True, env=dict(os.environ, EDGE_IN_NAMESPACE="1"), timeout=60)
-    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
+    assert done.returncode == 0 and "2 passed" in done.stdout, done.stdout
 
 
-@pytest.mark.skipif("EDGE_IN_NAMESPACE" not in os.environ, reason="run by test_only_declared_peers")
+IN_NAMESPACE = pytest.mark.skipif("EDGE_IN_NAMESPACE" not in os.environ, reason="run by test_only_declared_peers")
+
+
+def refused(client, tool):
+    try:
+        assert client.recv(1) == b""
+    except ConnectionResetError:
+        pass
+    answer = tool.ask("pulse")
+    assert answer["requests"] == 0 and not answer["connected"]
+    return answer["warnings"][0]["message"]
+
+
+@IN_NAMESPACE
 def test_peers_in_a_network_of_its_own():
     for peers, admitted in (("192.0.2.99", False), (STRANGER, True)):
         port = free_port()
         tool = Tool("metrics", "edge", listen=f"0.0.0.0:{port}", backend="app", peers=peers)
         with socket.create_connection((STRANGER, port)) as client:
             client.sendall(framed(line()))
-            if admitted:
+            if admitted:  # it is of this machine, so that its user can be told
                 wait_for(lambda: tool.ask("pulse")["requests"] == 1)
             else:
-                try:
-                    assert client.recv(1) == b""
-                except ConnectionResetError:
-                    pass
-                answer = tool.ask("pulse")
-                assert answer["requests"] == 0 and not answer["connected"]
-                assert STRANGER in answer["warnings"][0]["message"]
+                assert STRANGER in refused(client, tool)
+        tool.close()
+
+
+@IN_NAMESPACE
+def test_another_machine_in_a_network_of_its_own():
+    """Nobody can tell whose a connection from another network is: it needs a word."""
+    for users, admitted in (("haproxy", False), ("haproxy,anyone", True)):
+        port = free_port()
+        tool = Tool("metrics", "edge", listen=f"{HERE}:{port}", backend="app", peers=THERE, **{"from": users})
+        sender = subprocess.Popen(["nsenter", "-t", os.environ["THERE"], "-n", sys.executable, "-c", SENDER.replace("127.0.0.1", HERE), str(port)],
+                                  stdin=subprocess.PIPE)
+        sender.stdin.write(framed(line()))
+        sender.stdin.close()
+        if admitted:
+            wait_for(lambda: tool.ask("pulse")["requests"] == 1)
+            sender.terminate()
+            sender.wait()
+        else:
+            assert sender.wait(10) == 0
+            answer = tool.ask("pulse")
+            message = answer["warnings"][0]["message"]
+            assert answer["requests"] == 0 and THERE in message and "`anyone`" in message and "metrics.edge.from" in message
         tool.close()
 
 

@@ -160,7 +160,7 @@ static const ApiOps ops = {
         .acted = note_acted,
 };
 
-int fixture_serve(const ApiSettings *settings, int ready_fd) {
+static int serve(const ApiSettings *settings, int ready_fd) {
         Error error = {0};
         sigset_t signals;
         sigemptyset(&signals);
@@ -173,7 +173,7 @@ int fixture_serve(const ApiSettings *settings, int ready_fd) {
                 fprintf(stderr, "server: %s\n", error_text(&error));
                 return 1;
         }
-        if (ready_fd >= 0 && write(ready_fd, "r", 1) != 1)
+        if (write(ready_fd, "r", 1) != 1)
                 return 1;
         int r = sd_event_loop(event);
         server = api_server_free(server);
@@ -209,7 +209,7 @@ int fixture_start_without(const ApiSettings *settings, int fd) {
                 close(ready[0]);
                 if (fd >= 0)
                         close(fd);
-                exit(fixture_serve(&all, ready[1]));
+                exit(serve(&all, ready[1]));
         }
         close(ready[1]);
         ssize_t got = read(ready[0], &byte, 1);

@@ -29,9 +29,6 @@ int fixture_start(const ApiSettings *settings);
 int fixture_start_without(const ApiSettings *settings, int fd);
 /* -1 when the server didn't end well: a leak, a complaint of a sanitizer, its socket left behind. */
 int fixture_stop(void);
-/* Serves in this process until SIGTERM: the exit status. `ready_fd` gets a byte; -1: none. */
-int fixture_serve(const ApiSettings *settings, int ready_fd);
-
 /* How long the server's process has computed, in microseconds. */
 int64_t fixture_cpu_us(void);
 

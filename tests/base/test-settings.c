@@ -16,6 +16,7 @@ static const SettingSpec specs[] = {
         {"path", SETTING_PATH, "", 0, 0, NULL, NULL},
         {"on", SETTING_BOOL, "false", 0, 0, NULL, NULL},
         {"servers", SETTING_LIST, "", 0, 0, NULL, NULL},
+        {"users", SETTING_LIST, "[ann, bob]", 0, 0, NULL, NULL},
         {"rules", SETTING_MAP, "", 0, 0, NULL, NULL},
         {"limit", SETTING_COUNT, "3", 1, 10, NULL, NULL},
         {"at", SETTING_ENDPOINT, "", 0, 0, NULL, NULL},
@@ -40,6 +41,9 @@ static void test_defaults(UNUSED void **state) {
         assert_string_equal(settings_string(settings, "name"), "");
         assert_false(settings_bool(settings, "on"));
         assert_null(settings_list(settings, "servers")[0]);
+        assert_string_equal(settings_list(settings, "users")[0], "ann");
+        assert_string_equal(settings_list(settings, "users")[1], "bob");
+        assert_null(settings_list(settings, "users")[2]);
         const char *key;
         const char *const *list;
         assert_false(settings_map_at(settings, "rules", 0, &key, &list));
@@ -58,6 +62,8 @@ static void test_setting(UNUSED void **state) {
         assert_int_equal(settings_set_list(settings, "servers", servers + 1, NULL), 0); /* replaces */
         assert_string_equal(settings_list(settings, "servers")[0], "b");
         assert_null(settings_list(settings, "servers")[1]);
+        assert_int_equal(settings_set_list(settings, "users", servers + 2, NULL), 0); /* none, instead of the default */
+        assert_null(settings_list(settings, "users")[0]);
         assert_int_equal(settings_add_entry(settings, "rules", "one", servers, NULL), 0);
         assert_int_equal(settings_add_entry(settings, "rules", "two", servers, NULL), 0);
         const char *key;

@@ -94,6 +94,14 @@ def test_watch_tells_each_change_in_one_line(stage):  # noqa: F811
         assert watch.wait(10) == 130 and watch.stdout.read() == ""
 
 
+def test_watch_draws_on_a_terminal(stage):  # noqa: F811
+    stage.controller(health=UNHEALTHY)
+    stage.command = lambda *words: ["timeout", "--foreground", "--signal=INT", "0.5", *command(stage, *words)]
+    text, _ = stage.on_terminal("watch", NO_COLOR="1")
+    screen = text.split("\033[H\033[J")[1]
+    assert screen == run(stage, "status").stdout
+
+
 def test_what_goes_wrong(stage):  # noqa: F811
     stage.controller()  # it can't tell
     done = run(stage, "status")

@@ -214,11 +214,13 @@ static const Bad bad_files[] = {
         /* components */
         {HEALTH "components:\n  Api: {weight: 1}\n", "4:3",
          "'Api' is no component's name; allowed are 1 to 31 of a-z, 0-9, _ and -"},
-        {HEALTH "components:\n  abcdefghijklmnopqrstuvwxyz012345: {tcp: '127.0.0.1:1'}\n", "4:3", "is no component's name"},
+        {HEALTH "components:\n  abcdefghijklmnopqrstuvwxyz012345: {tcp: '127.0.0.1:1'}\n", "4:3",
+         "is no component's name"},
         {HEALTH "components:\n  a: 5\n", "4:6", "'a' must hold keys"},
         {HEALTH "components: [a]\n", "3:13", "'components' must hold keys"},
         {HEALTH "components:\n  api:\n    wieght: 1\n", "5:5", "'api' has no key 'wieght'; did you mean 'weight'?"},
-        {HEALTH "components:\n  api:\n    weight: 101\n", "5:13", "too large; allowed is a whole number, from 0 to 100"},
+        {HEALTH "components:\n  api:\n    weight: 101\n", "5:13",
+         "too large; allowed is a whole number, from 0 to 100"},
         {HEALTH "components:\n  pay:\n    weight: 1\n", "4:3",
          "'pay' has no check; it must have exactly one of: http, tcp, command, unit"},
         {HEALTH "components:\n  storrage:\n    weight: 1\n", "4:3", "did you mean 'storage'?"},
@@ -228,7 +230,8 @@ static const Bad bad_files[] = {
         {HEALTH "components:\n  pay: {http: 'x'}\n", "4:15", "a URL that begins with http:// or https://"},
         {HEALTH "components:\n  pay: {unit: 'a b'}\n", "4:15", "'a b' is no unit's name"},
         {HEALTH "components:\n  pay: {unit: 'a-{major}'}\n", "4:15", "placeholders are not allowed here"},
-        {HEALTH "components:\n  pay: {command: [true]}\n", "4:18", "'command' begins with 'true'; allowed is a program's"},
+        {HEALTH "components:\n  pay: {command: [true]}\n", "4:18",
+         "'command' begins with 'true'; allowed is a program's"},
         {HEALTH "components:\n  api: {http: 'http://h/'}\n", "4:9", "'api' is built in and measured by itself"},
         {HEALTH "components:\n  database: {tcp: '127.0.0.1:1'}\n", "4:14", "'database' is built in"},
         {HEALTH "components:\n  consensus: {interval: 1s}\n", "4:15",
@@ -248,9 +251,11 @@ static const Bad bad_files[] = {
         {HEALTH "api:\n  tls_key: /k\n", "4:12", "not 'api.tls_certificate'"},
         {HEALTH "api:\n  tls_client_ca: /a\n", "4:18", "not 'api.tls_listen'"},
         {HEALTH "api:\n  tls_clients: {ops: act}\n", "4:16", "not 'api.tls_client_ca'"},
-        {HEALTH "api: {tls_listen: '0.0.0.0:1', tls_certificate: /c, tls_key: /k, tls_client_ca: /a, tls_clients: {ops: rite}}\n",
+        {HEALTH
+         "api: {tls_listen: '0.0.0.0:1', tls_certificate: /c, tls_key: /k, tls_client_ca: /a, tls_clients: {ops: rite}}\n",
          "3:104", "'ops' has the right 'rite'; allowed are read and act"},
-        {HEALTH "api: {tls_listen: '0.0.0.0:1', tls_certificate: /c, tls_key: /k, tls_client_ca: /a, tls_clients: {ops: []}}\n",
+        {HEALTH
+         "api: {tls_listen: '0.0.0.0:1', tls_certificate: /c, tls_key: /k, tls_client_ca: /a, tls_clients: {ops: []}}\n",
          "3:104", "'ops' has no right"},
         {HEALTH "cache:\n  clear:\n    pages: [rm, -r]\n", "5:12",
          "the command of 'pages' begins with 'rm'; allowed is a program's absolute path"},
@@ -429,11 +434,12 @@ static void test_components(UNUSED void **state) {
         assert_int_equal(settings_int(component(plain, "storage")->settings, "interval"), 30 * USEC_PER_SEC);
         assert_int_equal(settings_int(component(plain, "api")->settings, "interval"), USEC_PER_SEC);
 
-        AUTO_CONFIG Config *config = load("components:\n"
-                                          "  pay: {http: 'http://127.0.0.1:9/', weight: 3, restart: pay, heal_after: 2}\n"
-                                          "  api: {critical: false, interval: 1s, clear: [/bin/true], heal_after: 1}\n"
-                                          "  2-b_: {command: [/bin/true, x]}\n"
-                                          "  scheduler: {unit: cron}\n" HEALTH);
+        AUTO_CONFIG Config *config =
+                load("components:\n"
+                     "  pay: {http: 'http://127.0.0.1:9/', weight: 3, restart: pay, heal_after: 2}\n"
+                     "  api: {critical: false, interval: 1s, clear: [/bin/true], heal_after: 1}\n"
+                     "  2-b_: {command: [/bin/true, x]}\n"
+                     "  scheduler: {unit: cron}\n" HEALTH);
         assert_int_equal(config->component_count, ARRAY_SIZE(built_in) + 2);
         assert_string_equal(config->components[7].name, "pay");
         assert_string_equal(config->components[8].name, "2-b_");

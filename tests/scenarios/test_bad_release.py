@@ -44,7 +44,7 @@ MEASURED = {
     "latency_baseline": r"\d+(\.\d+)? ms, before the deployment \d+(\.\d+)? ms \(\d+ requests, 20[-0-9T:.]+Z\)",
     "success_rate": r"(99\.\d\d|100\.00) %",
     "services": r"novacron-dwcp-v2\.service.*; http://127\.0\.0\.1:9001/health .*",
-    "data_loss": "0 requests failed by the rollback, 0 cut",
+    "data_loss": "0 cut; 0 failed or refused, none of them acknowledged",
     "traffic": r"flowing, (1[5-9]|2[0-4])\d requests/s",
     "incidents": "0 alerts",
     "monitoring": r"edge is heard; newest sample .* ago; newest health answer .* ago",

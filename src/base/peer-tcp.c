@@ -1,4 +1,4 @@
-#include "api/peer-tcp.h"
+#include "base/peer-tcp.h"
 
 #include "base/macros.h"
 
