@@ -58,7 +58,8 @@ const SILENT_MS = 45000; // the controller says something every 15 s, if only th
 const RETRY_MS = [500, 1000, 2000, 5000, 10000];
 
 /* Follows the events after `newest` for ever. `on.event(type, data)`; `on.live()` whenever it is connected anew: everything may have
- * changed; `on.lost(error)`: it is tried again; `on.refused(problem)`: it isn't, until again() is called. fetch() and not EventSource, which cannot say at first what it has already seen. */
+ * changed; `on.lost(error)`: it is tried again; `on.refused(problem)`: it isn't, until again() is called;
+ * `on.heartbeat()`: nothing has happened for a while. fetch() and not EventSource, which cannot say at first what it has already seen. */
 export class Stream {
   constructor(on) {
     this.on = on;
@@ -126,5 +127,6 @@ export class Stream {
       else if (line.startsWith("data: ")) data += line.slice(6);
     }
     if (data) this.on.event(type, JSON.parse(data));
+    else if (block.startsWith(": still")) this.on.heartbeat();
   }
 }

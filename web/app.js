@@ -1,8 +1,7 @@
 /* The dashboard: asks once, then follows the event stream; every view is drawn anew from the state when something has changed. */
-import { Problem, Stream, Unreachable, beginSession, endSession, get, session } from "./api.js";
-import * as dialogs from "./dialogs.js";
+import { listen } from "./acting.js";
+import { Problem, Stream, Unreachable, beginSession, get, session } from "./api.js";
 import { h, show } from "./dom.js";
-import { evidence, runDetails } from "./evidence.js";
 import { showHealth } from "./view-health.js";
 import { showDecisions, showHistory } from "./view-history.js";
 import { showMetrics, showWindow } from "./view-metrics.js";
@@ -206,6 +205,13 @@ const stream = new Stream({
     begun = true;
     draw();
   },
+  /* Nothing has happened for a while: what is told by no event, ages above all, is asked for. A page that nobody sees waits. */
+  heartbeat() {
+    if (document.hidden) return;
+    refresh("status");
+    refresh("metrics");
+    if (state.health?.status !== "unhealthy") refresh("health"); // its end is told, and its answer is an error to the browser's console
+  },
   lost() {
     state.connection = "lost";
     draw();
@@ -216,107 +222,17 @@ const stream = new Stream({
   },
 });
 
-/* ---- the dialog ---- */
-
-const dialog = document.getElementById("dialog");
-let opened = null;
-
-function open(made) {
-  opened = made;
-  const form = h("form", { method: "dialog", novalidate: true }, made.body ?? made);
-  dialog.replaceChildren(form);
-  dialog.classList.toggle("wide", !made.body);
-  if (!dialog.open) dialog.showModal();
-  dialog.scrollTop = 0;
-  (form.querySelector("input") ?? form.querySelector(".buttons button")).focus({ preventScroll: !made.body });
-}
-
-dialog.addEventListener("close", () => {
-  opened = null;
-  dialog.replaceChildren(); // what was typed is gone
-});
-
-dialog.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const made = opened;
-  const form = event.target;
-  const said = form.querySelector(".problem");
-  said.textContent = made.check(form) ?? "";
-  if (said.textContent) return;
-  const submit = form.querySelector("[type=submit]");
-  submit.disabled = true;
-  try {
-    const { body } = await withSession(() => made.go(form), made.signsIn);
-    if (made.signsIn) signedIn(body);
-    dialog.close();
-    if (made.said) tell(made.said(body));
-    refresh("status");
-  } catch (error) {
-    if (!(error instanceof Problem) && !(error instanceof Unreachable)) throw error;
-    said.textContent = error.title && error.title !== error.message ? `${error.title}: ${error.message}` : error.message;
-    submit.disabled = false;
-    submit.focus();
-  }
-});
-
-/* A session that has run out, or was the last controller's, is begun anew, once. */
-async function withSession(go, signsIn) {
-  try {
-    return await go();
-  } catch (error) {
-    if (signsIn || !(error instanceof Problem) || (error.status !== 401 && error.status !== 403)) throw error;
-    state.session = (await beginSession()).body;
-    draw();
-    if (!state.session.may_act) throw error;
-    return go();
-  }
-}
-
-function signedIn(session) {
-  state.session = session;
-  stream.again();
-  refreshAll();
-}
-
-const tell = (text) => open([h("h2", { id: "dialog-title" }, "What came of it"), h("p", null, text), h("div", { class: "buttons" }, h("button", { type: "button", "data-act": "close" }, "Close"))]);
-
-/* ---- what is clicked ---- */
-
-const find = async (list, path, id) => list?.find((one) => one.id === id) ?? (await get(`${path}/${id}`)).body;
-
-const acts = {
-  manual: () => open(dialogs.manual(state)),
-  emergency: () => open(dialogs.emergency(state)),
-  cancel: () => state.status.run && open(dialogs.cancel(state)),
-  pause: () => open(dialogs.pause()),
-  resume: () => open(dialogs.resume(state)),
-  "sign-in": () => open(dialogs.signIn()),
-  async "sign-out"() {
-    await endSession();
-    location.reload(); // nothing of what was shown stays
-  },
-  close: () => dialog.close(),
-  evidence: async (id) => open(evidence(await find(state.decisions, "/decisions", id))),
-  run: async (id) => open(runDetails(await find(state.history?.runs, "/rollback", id))),
-  whole(_, key) {
-    if (!state.whole.delete(key)) state.whole.add(key);
-    draw();
-  },
-};
-
-document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-act]");
-  if (!button) return;
-  try {
-    await acts[button.dataset.act](Number(button.dataset.id), button.dataset.id);
-  } catch (error) {
-    if (!(error instanceof Problem) && !(error instanceof Unreachable)) throw error;
-    tell(error.message);
-  }
-});
-
 /* ---- the beginning ---- */
 
+listen({
+  state,
+  draw,
+  refresh,
+  again() {
+    stream.again();
+    refreshAll();
+  },
+});
 draw();
 await signIn();
 await refreshAll();

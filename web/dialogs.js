@@ -11,7 +11,7 @@ function field(id, label, properties, hint) {
   return h("div", { class: "field" }, h("label", { for: id }, label), h("input", { id, type: "text", autocomplete: "off", "aria-describedby": hint ? `${id}-hint` : false, ...properties }), hint && h("p", { id: `${id}-hint`, class: "detail" }, hint));
 }
 
-const buttons = (kind, text) => h("div", { class: "buttons" }, h("button", { type: "button", "data-act": "close" }, "Cancel"), h("button", { type: "submit", class: kind }, text));
+const buttons = (kind, text, no = "Cancel") => h("div", { class: "buttons" }, h("button", { type: "button", "data-act": "close" }, no), h("button", { type: "submit", class: kind }, text));
 
 const problem = () => h("p", { class: "problem", role: "alert" });
 
@@ -85,7 +85,7 @@ export function cancel(state) {
       pairs(["Run", `${run.mode} ${run.kind}, ${run.from || "nothing"} → ${run.to}`]),
       h("p", null, `Before step 3 it is undone, and ${run.from || "what runs"} goes on serving. After it the run is finished: half-way back would be no place to stay.`),
       problem(),
-      buttons("danger", "Cancel the run"),
+      buttons("danger", "Cancel the run", "Let it go on"),
     ],
     check: () => null,
     go: () => act(`/rollback/${run.id}/cancel`),

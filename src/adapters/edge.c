@@ -2,6 +2,7 @@
  * witness: it sees what clients see, the refused connection and the cut answer included, which no service can tell of itself.
  * A ring keeps its lines while nobody listens, so a controller that restarts is told the past first; that is skipped. */
 #include "adapters/adapter.h"
+#include "adapters/edge-peer.h"
 #include "adapters/edge-tally.h"
 #include "adapters/haproxy-text.h"
 #include "io/line-client.h"
@@ -19,6 +20,7 @@
 #define READS_PER_TURN 256 /* 4 MiB: a flood mustn't keep the loop from its other duties */
 #define STALE_GRACE_MS 1000
 #define ASK_BUDGET_US (1000 * USEC_PER_MSEC)
+#define WARN_AGAIN_US (INT64_C(600) * USEC_PER_SEC) /* whoever is refused may try again as often as it likes */
 
 typedef struct Edge Edge;
 
@@ -36,13 +38,14 @@ struct Edge {
         DriverContext context;
         EdgeTally tally;
         char listen[64];
-        const char *socket;       /* HAProxy's runtime socket; "": not asked */
-        const char *const *peers; /* further addresses that may tell us */
+        const char *socket; /* HAProxy's runtime socket; "": not asked */
+        EdgePeers peers;
         sd_event_source *listener;
         int listen_fd;
         int64_t opened_wall_ms, sample_start_mono;
-        int64_t dropped_before; /* DroppedLogs when we asked last; -1: never */
-        bool stranger_warned;
+        int64_t dropped_before;     /* DroppedLogs when we asked last; -1: never */
+        char refused[EDGE_WHO_MAX]; /* the newest that wasn't believed; "": nobody yet */
+        int64_t warned_mono, refused_unsaid;
         Connection connections[CONNECTIONS_MAX];
 };
 
@@ -51,7 +54,12 @@ static const SettingSpec edge_settings[] = {
         {"backend", SETTING_STRING, NULL, 0, 0, NULL, "the backend whose requests are counted"},
         {"haproxy_socket", SETTING_PATH, "", 0, 0, NULL,
          "HAProxy's runtime socket, to ask how many log lines were dropped"},
-        {"peers", SETTING_LIST, "", 0, 0, NULL, "numeric addresses, besides loopback, that may connect"},
+        {"from", SETTING_LIST, "[" EDGE_DEFAULT_USER "]", 0, 0, NULL,
+         "users whose connections are believed, besides root and the controller's own; `" EDGE_ANYONE
+         "`: whoever connects from an address of `peers`, for where no user can be told (another machine)"},
+        {"peers", SETTING_LIST, "", 0, 0, NULL,
+         "numeric addresses, besides loopback, that may connect; from another machine only with `" EDGE_ANYONE
+         "` in `from`"},
         {0},
 };
 
@@ -170,21 +178,6 @@ static int parse_endpoint(const char *text, Address *ret_address, socklen_t *ret
         return inet_pton(v6 ? AF_INET6 : AF_INET, host, number) == 1 ? 0 : -EINVAL;
 }
 
-static bool may_tell(const Edge *edge, const Address *peer, char *text, size_t size) {
-        const void *number =
-                peer->any.sa_family == AF_INET6 ? (const void *)&peer->v6.sin6_addr : (const void *)&peer->v4.sin_addr;
-        if (!inet_ntop(peer->any.sa_family, number, text, (socklen_t)size))
-                return false;
-        if (peer->any.sa_family == AF_INET && ntohl(peer->v4.sin_addr.s_addr) >> 24 == 127)
-                return true;
-        if (peer->any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&peer->v6.sin6_addr))
-                return true;
-        for (const char *const *allowed = edge->peers; *allowed; allowed++)
-                if (strcmp(*allowed, text) == 0)
-                        return true;
-        return false;
-}
-
 /* A free place; else one of a connection that never said anything sensible: strangers can't keep HAProxy out. */
 static Connection *find_place(Edge *edge) {
         Connection *senseless = NULL;
@@ -213,6 +206,27 @@ static void admit(Edge *edge, int fd_given) {
                 return;
         }
         (void)TAKE_FD(fd);
+        edge->refused[0] = '\0';
+}
+
+#define UNSAID_MAX 48
+
+/* Said at once, and then not before WARN_AGAIN_US. */
+static void refuse(Edge *edge, EdgeBelief belief, const char *who) {
+        int64_t now_mono = now_us(edge, CLOCK_BOOTTIME);
+        char message[512];
+        snprintf(edge->refused, sizeof edge->refused, "%s", who);
+        if (edge->warned_mono != 0 && now_mono - edge->warned_mono < WARN_AGAIN_US) {
+                edge->refused_unsaid++;
+                return;
+        }
+        edge_peers_explain(&edge->peers, belief, who, message, sizeof message - UNSAID_MAX);
+        if (edge->refused_unsaid > 0)
+                snprintf(message + strlen(message), UNSAID_MAX, " (and %" PRId64 " before it)", edge->refused_unsaid);
+        edge->warned_mono = now_mono;
+        edge->refused_unsaid = 0;
+        if (edge->context.warn)
+                edge->context.warn(edge->context.userdata, "edge", message);
 }
 
 static int on_accept(UNUSED sd_event_source *source, int listen_fd, UNUSED uint32_t events, void *userdata) {
@@ -222,19 +236,12 @@ static int on_accept(UNUSED sd_event_source *source, int listen_fd, UNUSED uint3
         AUTO_CLOSE int fd = accept4(listen_fd, &peer.any, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0)
                 return 0;
-        char text[INET6_ADDRSTRLEN] = "";
-        if (may_tell(edge, &peer, text, sizeof text)) {
+        char who[EDGE_WHO_MAX];
+        EdgeBelief belief = edge_peers_believe(&edge->peers, fd, &peer.any, who);
+        if (belief == EDGE_BELIEVED)
                 admit(edge, TAKE_FD(fd));
-                return 0;
-        }
-        if (!edge->stranger_warned && edge->context.warn) {
-                char message[160];
-                snprintf(message, sizeof message,
-                         "a log connection from %s was refused: list the address under `peers` if it is HAProxy's",
-                         text);
-                edge->context.warn(edge->context.userdata, "edge", message);
-        }
-        edge->stranger_warned = true;
+        else
+                refuse(edge, belief, who);
         return 0;
 }
 
@@ -279,6 +286,11 @@ static int edge_open(const DriverContext *context, const Settings *settings, con
         if (strlen(settings_string(settings, "backend")) >= EDGE_NAME_MAX)
                 return error_set(error, -ENAMETOOLONG, "edge: backend: a name has at most %d letters",
                                  EDGE_NAME_MAX - 1);
+        const EdgePeers peers = {.addresses = settings_list(settings, "peers"),
+                                 .users = settings_list(settings, "from")};
+        int r = edge_peers_check(&peers, error);
+        if (r < 0)
+                return r;
         Edge *edge = calloc(1, sizeof *edge);
         if (!edge)
                 return error_set(error, -ENOMEM, "edge: out of memory");
@@ -286,14 +298,14 @@ static int edge_open(const DriverContext *context, const Settings *settings, con
         edge->listen_fd = -1;
         edge->dropped_before = -1;
         edge->socket = settings_string(settings, "haproxy_socket");
-        edge->peers = settings_list(settings, "peers");
+        edge->peers = peers;
         edge->opened_wall_ms = now_us(edge, CLOCK_REALTIME) / USEC_PER_MSEC;
         edge->sample_start_mono = now_us(edge, CLOCK_BOOTTIME);
         snprintf(edge->listen, sizeof edge->listen, "%s", settings_string(settings, "listen"));
         edge_tally_init(&edge->tally, settings_string(settings, "backend"), rules->latency_p99_us);
         for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
                 edge->connections[i] = (Connection){.edge = edge, .fd = -1};
-        int r = start_listening(edge, error);
+        r = start_listening(edge, error);
         if (r < 0) {
                 edge_close(edge);
                 return r;
@@ -303,10 +315,16 @@ static int edge_open(const DriverContext *context, const Settings *settings, con
 }
 
 static void describe_silence(const Edge *edge, char *text, size_t size) {
-        snprintf(
-                text, size,
-                "HAProxy's log isn't connected to %s: is HAProxy running, and does its ring point there (haproxy.cfg.example)?",
-                edge->listen);
+        if (edge->refused[0])
+                snprintf(
+                        text, size,
+                        "HAProxy's log isn't connected to %s; a connection of %s was refused (metrics.edge.from, peers)",
+                        edge->listen, edge->refused);
+        else
+                snprintf(
+                        text, size,
+                        "HAProxy's log isn't connected to %s: is HAProxy running, and does its ring point there (haproxy.cfg.example)?",
+                        edge->listen);
 }
 
 static void edge_pulse(void *self, MetricsPulse *ret_pulse) {

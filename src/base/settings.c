@@ -1,5 +1,6 @@
 #include "base/settings.h"
 
+#include "base/macros.h"
 #include "base/nearest.h"
 #include "base/settings-build.h"
 #include "base/settings-rules.h"
@@ -7,6 +8,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+
+#define DEFAULT_ITEMS_MAX 8
 
 typedef struct MapEntry {
         char *name;
@@ -165,6 +168,21 @@ int settings_add_entry(Settings *settings, const char *key, const char *name, co
         return 0;
 }
 
+/* "[first, second]" */
+static int set_default_list(Settings *settings, const SettingSpec *spec, Error *error) {
+        const char *items[DEFAULT_ITEMS_MAX + 1] = {0};
+        AUTO_FREE char *text = strdup(spec->fallback);
+        size_t count = 0;
+        char *rest;
+        if (!text)
+                return no_memory(error);
+        for (char *item = strtok_r(text, "[], ", &rest); item; item = strtok_r(NULL, "[], ", &rest)) {
+                assert(count < DEFAULT_ITEMS_MAX);
+                items[count++] = item;
+        }
+        return settings_set_list(settings, spec->key, items, error);
+}
+
 int settings_new(const SettingSpec *specs, Settings **ret_settings, Error *error) {
         size_t count = 0;
         while (specs[count].key)
@@ -177,7 +195,8 @@ int settings_new(const SettingSpec *specs, Settings **ret_settings, Error *error
         for (const SettingSpec *spec = specs; spec->key; spec++) {
                 if (!spec->fallback || spec->fallback[0] == '\0')
                         continue;
-                int r = settings_set(settings, spec->key, spec->fallback, error);
+                int r = spec->type == SETTING_LIST ? set_default_list(settings, spec, error)
+                                                   : settings_set(settings, spec->key, spec->fallback, error);
                 if (r < 0) {
                         settings_free(settings);
                         return r;

@@ -23,11 +23,12 @@ typedef enum SettingType {
 typedef struct SettingSpec {
         const char *key;
         SettingType type;
-        const char *fallback; /* the default in the file's own syntax; NULL: required; "": absent is allowed */
-        int64_t min, max;     /* of the value's unit; both 0: not bounded (durations and counts are never negative) */
-        const char *choices;  /* SETTING_CHOICE: "auto system private" */
-        const char *help;     /* one line, shown by check-config and in the manual */
-} SettingSpec;                /* tables end with a row whose key is NULL */
+        const char *
+                fallback; /* the default in the file's own syntax ("[first, second]"); NULL: required; "": absent is allowed */
+        int64_t min, max;    /* of the value's unit; both 0: not bounded (durations and counts are never negative) */
+        const char *choices; /* SETTING_CHOICE: "auto system private" */
+        const char *help;    /* one line, shown by check-config and in the manual */
+} SettingSpec;               /* tables end with a row whose key is NULL */
 
 typedef struct Settings Settings;
 

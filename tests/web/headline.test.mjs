@@ -1,4 +1,4 @@
-/* The sentence for 3 a.m., and the quantities in it: no browser needed. Run by test_words.py with node --test. */
+/* The sentence for 3 a.m., and the quantities in it: no browser needed. Run by test_scripts.py with node --test. */
 import assert from "node:assert/strict";
 import test from "node:test";
 

@@ -1,0 +1,111 @@
+/* What is clicked and typed: the one dialog, and what its forms ask of the controller. */
+import { Problem, Unreachable, beginSession, endSession, get } from "./api.js";
+import * as dialogs from "./dialogs.js";
+import { h } from "./dom.js";
+import { evidence, runDetails } from "./evidence.js";
+
+let page; // { state, draw(), refresh(part), again() }
+
+export function listen(its) {
+  page = its;
+}
+
+const expected = (error) => error instanceof Problem || error instanceof Unreachable;
+
+/* ---- the dialog ---- */
+
+const dialog = document.getElementById("dialog");
+let opened = null;
+
+function open(made) {
+  opened = made;
+  const form = h("form", { method: "dialog", novalidate: true }, made.body ?? made);
+  dialog.replaceChildren(form);
+  dialog.classList.toggle("wide", !made.body);
+  if (!dialog.open) dialog.showModal();
+  dialog.scrollTop = 0;
+  (form.querySelector("input") ?? form.querySelector(".buttons button")).focus({ preventScroll: !made.body });
+}
+
+dialog.addEventListener("close", () => {
+  opened = null;
+  dialog.replaceChildren(); // what was typed is gone
+});
+
+dialog.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const made = opened;
+  const form = event.target;
+  const said = form.querySelector(".problem");
+  said.textContent = made.check(form) ?? "";
+  if (said.textContent) return;
+  const submit = form.querySelector("[type=submit]");
+  submit.disabled = true;
+  try {
+    const { body } = await withSession(() => made.go(form), made.signsIn);
+    if (made.signsIn) signedIn(body);
+    dialog.close();
+    if (made.said) tell(made.said(body));
+    page.refresh("status");
+  } catch (error) {
+    if (!expected(error)) throw error;
+    said.textContent = error.title && error.title !== error.message ? `${error.title}: ${error.message}` : error.message;
+    submit.disabled = false;
+    submit.focus();
+  }
+});
+
+/* A session that has run out, or was the last controller's, is begun anew, once. */
+async function withSession(go, signsIn) {
+  try {
+    return await go();
+  } catch (error) {
+    if (signsIn || !(error instanceof Problem) || (error.status !== 401 && error.status !== 403)) throw error;
+    page.state.session = (await beginSession()).body;
+    page.draw();
+    if (!page.state.session.may_act) throw error;
+    return go();
+  }
+}
+
+function signedIn(session) {
+  page.state.session = session;
+  page.again();
+}
+
+const tell = (text) => open([h("h2", { id: "dialog-title" }, "What came of it"), h("p", null, text), h("div", { class: "buttons" }, h("button", { type: "button", "data-act": "close" }, "Close"))]);
+
+/* ---- what is clicked ---- */
+
+const find = async (list, path, id) => list?.find((one) => one.id === id) ?? (await get(`${path}/${id}`)).body;
+
+const acts = {
+  manual: () => open(dialogs.manual(page.state)),
+  emergency: () => open(dialogs.emergency(page.state)),
+  cancel: () => page.state.status.run && open(dialogs.cancel(page.state)),
+  pause: () => open(dialogs.pause()),
+  resume: () => open(dialogs.resume(page.state)),
+  "sign-in": () => open(dialogs.signIn()),
+  async "sign-out"() {
+    await endSession();
+    location.reload(); // nothing of what was shown stays
+  },
+  close: () => dialog.close(),
+  evidence: async (id) => open(evidence(await find(page.state.decisions, "/decisions", id))),
+  run: async (id) => open(runDetails(await find(page.state.history?.runs, "/rollback", id))),
+  whole(_, key) {
+    if (!page.state.whole.delete(key)) page.state.whole.add(key);
+    page.draw();
+  },
+};
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-act]");
+  if (!button) return;
+  try {
+    await acts[button.dataset.act](Number(button.dataset.id), button.dataset.id);
+  } catch (error) {
+    if (!expected(error)) throw error;
+    tell(error.message);
+  }
+});
