@@ -28,6 +28,7 @@ function open(made) {
 }
 
 dialog.addEventListener("close", () => {
+  if (dialog.open) return; // the event comes late: it shows something else already
   opened = null;
   dialog.replaceChildren(); // what was typed is gone
 });

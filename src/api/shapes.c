@@ -176,7 +176,7 @@ static const ShapeMember decision[] = {
         {"kind", "=none|rollback|review", "review: it would roll back, but a guard forbids it"},
         {"triggers", "[]" TRIGGERS, NULL},
         {"guard",
-         "=none|not_armed|no_target|target_unproven|budget_spent|already_rolled_back|same_before|drained_by_operator",
+         "=none|not_armed|no_target|target_unproven|budget_spent|already_rolled_back|same_before|drained_by_operator|run_unsound",
          NULL},
         {"guard_text", "text", "the guard in words; empty: none"},
         {"version", "text?", "what was current"},

@@ -54,6 +54,7 @@ static const char *const guards[] = {
         [GUARD_ALREADY_ROLLED_BACK] = "already_rolled_back",
         [GUARD_SAME_BEFORE] = "same_before",
         [GUARD_DRAINED_BY_OPERATOR] = "drained_by_operator",
+        [GUARD_RUN_UNSOUND] = "run_unsound",
 };
 static const char *const guard_texts[] = {
         [GUARD_NONE] = "",
@@ -66,6 +67,7 @@ static const char *const guard_texts[] = {
         [GUARD_SAME_BEFORE] =
                 "the same symptoms were there before the deployment, or not ruled out: a rollback may not help",
         [GUARD_DRAINED_BY_OPERATOR] = "an operator has drained the traffic; nothing is done behind their back",
+        [GUARD_RUN_UNSOUND] = "a run was left open that can't be understood; a person has to look, then: auto-rollback resume",
 };
 static const char *const sample_states[] = {
         [SAMPLE_UNKNOWN] = "unknown",

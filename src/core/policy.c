@@ -176,17 +176,16 @@ void policy_describe(const Rules *rules, const Verdict *verdict, char *text, siz
 
 /* ---- the decision ---- */
 
-bool policy_armed(const Rules *rules, const Deployment *deployment, int64_t now_wall, int64_t *ret_until_wall) {
-        int64_t until = rules->armed_for_us == 0 || !deployment ? 0 : deployment->at_wall + rules->armed_for_us;
-        if (ret_until_wall)
-                *ret_until_wall = until;
-        return rules->armed_for_us == 0 || (deployment && now_wall <= until);
+bool policy_armed(const Rules *rules, const Deployment *deployment, int64_t age_us, int64_t *ret_left_us) {
+        bool always = rules->armed_for_us == 0, armed = always || (deployment && age_us <= rules->armed_for_us);
+        if (ret_left_us)
+                *ret_left_us = armed && !always ? rules->armed_for_us - age_us : 0;
+        return armed;
 }
 
-bool policy_bake(const Rules *rules, const Deployment *deployment, int64_t now_wall, bool triggered_since,
+bool policy_bake(const Rules *rules, const Deployment *deployment, int64_t age_us, bool triggered_since,
                  bool units_active, bool probe_healthy) {
-        return deployment && !triggered_since && units_active && probe_healthy &&
-               now_wall - deployment->at_wall >= rules->bake_for_us;
+        return deployment && !triggered_since && units_active && probe_healthy && age_us >= rules->bake_for_us;
 }
 
 static void add_immediate(Decision *decision, Trigger trigger, const char *why) {
@@ -235,7 +234,9 @@ static Guard guard_target(const PolicyInput *input, Decision *decision) {
 static Guard first_guard(const PolicyInput *input, Decision *decision) {
         const Deployment *deployment = input->deployment;
         Guard target = guard_target(input, decision); /* named in any case */
-        if (!policy_armed(input->rules, deployment, input->now_wall, NULL))
+        if (input->run_unsound)
+                return GUARD_RUN_UNSOUND;
+        if (!policy_armed(input->rules, deployment, input->deployment_age_us, NULL))
                 return GUARD_NOT_ARMED;
         if (input->deployment_is_rollback || (deployment && deployment->rolled_back))
                 return GUARD_ALREADY_ROLLED_BACK;

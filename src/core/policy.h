@@ -35,11 +35,13 @@ typedef struct PolicyInput {
         int64_t now_wall;
         const char *version;          /* current; "" when nothing is */
         const Deployment *deployment; /* the newest; NULL: none is known */
+        int64_t deployment_age_us;    /* by a clock that never jumps: setting the wall clock must not disarm */
         bool deployment_is_rollback;  /* it was made by a rollback: a rollback never triggers another */
         const Release *releases;
         unsigned release_count;
         int64_t rollbacks_today; /* automatic ones begun within the last DAY_US */
         bool drained_by_operator;
+        bool run_unsound;         /* a run was left open in the journal that can't go on: what is so isn't known */
         const Verdict *verdict;   /* NULL: no samples */
         const char *unit_failure; /* reason of engine_units(); NULL or "": none */
         const char *outage;       /* reason of engine_outage(); NULL or "": none */
@@ -50,11 +52,12 @@ typedef struct PolicyInput {
 /* Always fills the decision with its evidence; `id` stays 0. */
 void policy_decide(const PolicyInput *input, Decision *ret);
 
-/* Armed: automatic rollbacks are allowed for this deployment at this time. *ret_until_wall: 0: for always; may be NULL. */
-bool policy_armed(const Rules *rules, const Deployment *deployment, int64_t now_wall, int64_t *ret_until_wall);
+/* Armed: automatic rollbacks are allowed for this deployment, which was made `age_us` ago. *ret_left_us: for how much longer, 0: for
+ * always; may be NULL. */
+bool policy_armed(const Rules *rules, const Deployment *deployment, int64_t age_us, int64_t *ret_left_us);
 
 /* A baking release has become good: it lived bake_for, nothing has triggered since its deployment, and it serves now. */
-bool policy_bake(const Rules *rules, const Deployment *deployment, int64_t now_wall, bool triggered_since,
+bool policy_bake(const Rules *rules, const Deployment *deployment, int64_t age_us, bool triggered_since,
                  bool units_active, bool probe_healthy);
 
 /* "error rate 5.02 % > 1.00 % in 4 of 5 samples over 120 s (newest: 301 of 6000 requests failed)", joined by "; ". */

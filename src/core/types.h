@@ -223,6 +223,7 @@ typedef enum Guard {
         GUARD_ALREADY_ROLLED_BACK, /* this deployment had its automatic rollback */
         GUARD_SAME_BEFORE,         /* the same symptoms were there before the deployment */
         GUARD_DRAINED_BY_OPERATOR,
+        GUARD_RUN_UNSOUND,
 } Guard;
 
 /* A decision and its evidence. */

@@ -166,6 +166,7 @@ static int add(Checkup *checkup, const struct ConfigComponent *component, Error 
                 .context = {.world = tools->world,
                             .journal = tools->journal,
                             .journal_problem = tools->journal_problem,
+                            .one_check = tools->one_check,
                             .prober = tools->prober,
                             .watcher = tools->watcher,
                             .name = component->name,

@@ -86,41 +86,45 @@ static void ask_for_review(System *system, unsigned source, const char *name, bo
                 context->condition(context->userdata, name, exceeded ? review : NULL);
 }
 
-/* `over`: "over 60 s", "of /var/log"; or, when it isn't known, why. */
-static void judge(System *system, Verdicts *verdicts, unsigned which, int64_t ppm, int64_t limit, const char *over) {
+/* `over`: "over 60 s", "of /var/log"; or, when it isn't known, why. `whole`: enough was seen of it to be held against the limit. */
+static void judge(System *system, Verdicts *verdicts, unsigned which, int64_t ppm, int64_t limit, bool whole,
+                  const char *over) {
         static const char *const names[] = {[SOURCE_CPU] = "cpu", [SOURCE_MEMORY] = "memory", [SOURCE_DISK] = "disk"};
         const char *source = names[which];
         char is[WORDS_MAX], most[WORDS_MAX], problem[REASON_MAX];
-        words_append(verdicts->all, sizeof verdicts->all, "%s%s ", verdicts->all[0] ? ", " : "", source);
+        bool exceeded = whole && ppm > limit;
+        words_append(verdicts->all, sizeof verdicts->all, "%s", verdicts->all[0] ? ", " : "");
         if (ppm < 0) { /* no longer known is no longer over the limit, nor within it: what was said stands */
-                words_append(verdicts->all, sizeof verdicts->all, "unknown%s%s", over[0] ? ": " : "", over);
+                words_append(verdicts->all, sizeof verdicts->all, "%s unknown%s%s", source, over[0] ? ": " : "", over);
                 return;
         }
         words_percent(ppm, 1, is);
         words_ratio(limit, most);
         snprintf(problem, sizeof problem, "%s %s%s%s (limit %s)", source, is, over[0] ? " " : "", over, most);
-        words_append(verdicts->all, sizeof verdicts->all, "%s (limit %s)", is, most);
+        words_append(verdicts->all, sizeof verdicts->all, "%s", problem);
         verdicts->known++;
-        verdicts->within += ppm <= limit;
-        if (ppm > limit)
+        verdicts->within += !exceeded;
+        if (exceeded)
                 words_append(verdicts->exceeded, sizeof verdicts->exceeded, "%s%s", verdicts->exceeded[0] ? "; " : "",
                              problem);
-        ask_for_review(system, which, source, ppm > limit, problem);
+        ask_for_review(system, which, source, exceeded, problem);
 }
 
 static void finish(System *system) {
         const Config *config = system->context->world->config;
         Verdicts verdicts = {0};
         RatePoint between = {0};
-        char over[WORDS_MAX + 8] = "", text[WORDS_MAX];
-        ComponentFinding finding = {0};
-        if (rate_between(&system->cpu, &between))
+        char over[DETAIL_MAX] = "", text[WORDS_MAX];
+        ComponentFinding finding = {.partial = system->load.cpu_ppm < 0 && !system->looked};
+        system->looked = true;
+        if (system->load.cpu_ppm >= 0 && rate_between(&system->cpu, &between))
                 snprintf(over, sizeof over, "over %s", words_duration(between.mono / 100000 * 100000, text));
-        judge(system, &verdicts, SOURCE_CPU, system->load.cpu_ppm, config->system_cpu_ppm, over);
-        judge(system, &verdicts, SOURCE_MEMORY, system->load.memory_ppm, config->system_memory_ppm, "");
-        judge(system, &verdicts, SOURCE_DISK, system->load.disk_ppm, config->system_disk_ppm,
+        /* the limit is one of the window: half a second after a start says little */
+        bool whole = system->context->one_check || between.mono >= config->system_window_us / 10 * 9;
+        judge(system, &verdicts, SOURCE_CPU, system->load.cpu_ppm, config->system_cpu_ppm, whole, over);
+        judge(system, &verdicts, SOURCE_MEMORY, system->load.memory_ppm, config->system_memory_ppm, true, "");
+        judge(system, &verdicts, SOURCE_DISK, system->load.disk_ppm, config->system_disk_ppm, true,
               system->load.disk_ppm < 0 ? system->disk_problem : system->fullest);
-        finding.partial = system->load.cpu_ppm < 0;
         if (verdicts.known > 0) {
                 finding.score = 100 * verdicts.within / verdicts.known;
                 finding.state = verdicts.within < verdicts.known ? HEALTH_DEGRADED : HEALTH_HEALTHY;

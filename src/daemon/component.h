@@ -21,6 +21,7 @@ typedef struct ComponentContext {
         World *world;
         const Journal *journal;      /* as in CheckupTools */
         const char *journal_problem; /* the same */
+        bool one_check;              /* the same */
         const Prober *prober;
         const Watcher *watcher;
         const char *name;         /* "consensus" */

@@ -141,10 +141,12 @@ void controller_remember_deployment(Controller *controller) {
         Run run;
         if (!controller->journal)
                 return;
+        int64_t before_id = controller->deployment_known ? controller->deployment.id : 0;
         controller->deployment = (Deployment){0};
         controller->deployment_is_rollback = controller->baked = false;
         controller->deployment_known =
                 journal_last_deployment(controller->journal, &controller->deployment, &error) == 1;
+        deployment_remembered(controller, before_id);
         if (controller->deployment_known && controller->deployment.run_id > 0 &&
             journal_run(controller->journal, controller->deployment.run_id, &run, &error) == 1)
                 controller->deployment_is_rollback = run.plan.kind == RUN_ROLLBACK;

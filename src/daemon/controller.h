@@ -64,6 +64,7 @@ typedef struct Controller {
         int64_t restarts;
         bool deployment_known, deployment_is_rollback;
         Deployment deployment;
+        int64_t deployment_since_mono; /* when it was made */
         bool triggered_since_deployment;
         bool baked;   /* its bake is over: nothing to look up every second */
         bool flowing; /* as of the last look: the balancer gives the service requests */
@@ -138,6 +139,15 @@ void controller_look_at_journal(Controller *controller);
 /* ---- between the parts ---- */
 
 void controller_remember_deployment(Controller *controller);                   /* the newest, as the journal has it */
+
+/* The newest deployment's age, which setting the wall clock doesn't change: deployment-age.c. */
+void deployment_made_now(Controller *controller);
+/* It was just read from the journal; `before_id`: the one that was known until then, 0: none. */
+void deployment_remembered(Controller *controller, int64_t before_id);
+int64_t deployment_age(const Controller *controller);
+/* Armed for it? *ret_until_wall: 0: not, or for always; may be NULL. */
+bool deployment_armed(const Controller *controller, int64_t *ret_until_wall);
+
 void controller_tell(Controller *controller, const char *type, json_t *event); /* takes over `event` */
 json_t *controller_run_json(Controller *controller, const Run *run);           /* with its validation */
 void controller_tell_run(Controller *controller, const Run *run);

@@ -38,6 +38,7 @@ static void add_deployment(Controller *controller, const Deployment *deployment,
         alert_set(controller, "decision", NULL); /* it was about another deployment */
         if (controller->journal && journal_add_deployment(controller->journal, &controller->deployment, &error) < 0)
                 log_error("the deployment of %s could not be journalled: %s", deployment->version, error_text(&error));
+        deployment_made_now(controller);
 }
 
 void current_made(Controller *controller, const Run *run, const char *version, const char *previous) {

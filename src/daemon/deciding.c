@@ -22,7 +22,7 @@ static void look_at_bake(Controller *controller, const Verdict *verdict) {
                 return;
         const UnitsState *units = watcher_units(controller->watcher);
         const ProbeView *probe = prober_view(controller->prober);
-        if (!policy_bake(&controller->config->rules, &controller->deployment, clock_wall_us(),
+        if (!policy_bake(&controller->config->rules, &controller->deployment, deployment_age(controller),
                          controller->triggered_since_deployment, units && units->active,
                          probe->known && probe->consecutive_failures == 0))
                 return;
@@ -133,6 +133,7 @@ static void think(Controller *controller, const Verdict *verdict, const Immediat
                 .now_wall = clock_wall_us(),
                 .version = controller->version,
                 .deployment = controller->deployment_known ? &controller->deployment : NULL,
+                .deployment_age_us = deployment_age(controller),
                 .deployment_is_rollback = controller->deployment_is_rollback,
                 .releases = releases,
                 .release_count = count,

@@ -122,9 +122,7 @@ static bool held(Controller *controller, HoldKind kind) {
 }
 
 static void readiness(FILE *out, Controller *controller) {
-        int64_t until;
-        bool armed = controller->deployment_known &&
-                     policy_armed(&controller->config->rules, &controller->deployment, clock_wall_us(), &until);
+        bool armed = controller->deployment_known && deployment_armed(controller, NULL);
         gauge_tristate(out, "rollback_target_ready", "Whether the target could be started right now.",
                        controller->readiness.ready);
         gauge(out, "rollback_armed", "Whether automatic rollback is armed.", armed);

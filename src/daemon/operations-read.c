@@ -31,9 +31,7 @@ static json_t *release_state(Controller *controller, const char *version) {
 
 static json_t *version_deployment(Controller *controller) {
         const Deployment *deployment = &controller->deployment;
-        int64_t until;
-        bool armed = controller->deployment_known &&
-                     policy_armed(&controller->config->rules, deployment, clock_wall_us(), &until);
+        bool armed = controller->deployment_known && deployment_armed(controller, NULL);
         Hold hold;
         Error error = {0};
         if (hold_read(controller->journal, HOLD_DEPLOYMENTS, &hold, &error) < 0)

@@ -55,11 +55,11 @@ static json_t *deployment_part(Controller *controller) {
                 return json_null();
         if (controller->journal)
                 (void)journal_release(controller->journal, deployment->version, &release, &error);
-        bool armed = policy_armed(&controller->config->rules, deployment, clock_wall_us(), &until);
+        bool armed = deployment_armed(controller, &until);
         return json_pack("{s:I, s:s, s:o, s:o, s:b, s:b, s:o, s:s}", "id", (json_int_t)deployment->id, "version",
                          deployment->version, "previous", wire_text_or_null(deployment->previous), "at",
                          wire_time(deployment->at_wall), "observed", deployment->run_id == 0, "armed", armed,
-                         "armed_until", wire_time(armed ? until : 0), "state", release_state_name(release.state));
+                         "armed_until", wire_time(until), "state", release_state_name(release.state));
 }
 
 json_t *status_traffic(Controller *controller) {

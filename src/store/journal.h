@@ -90,7 +90,7 @@ typedef struct JournalLasted {
 /* Of runs that have ended and of decisions. They outlive the program, so a counter that is made of them never goes back. */
 typedef struct JournalTotals {
         int64_t runs[RUN_ROLLBACK + 1][MODE_EMERGENCY + 1][OUTCOME_HELD + 1];
-        int64_t decisions[DECISION_REVIEW + 1][GUARD_DRAINED_BY_OPERATOR + 1];
+        int64_t decisions[DECISION_REVIEW + 1][GUARD_RUN_UNSOUND + 1];
         JournalLasted run_lasted[RUN_ROLLBACK + 1];
         JournalLasted step_lasted[STEP_COUNT]; /* the last attempt of each, on the way to the target and back */
 } JournalTotals;

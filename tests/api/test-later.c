@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -164,6 +165,30 @@ static void test_the_end(UNUSED void **state) {
                 close(waiting[i]);
 }
 
+/* What has come in when the server ends is not begun any more: its event loop is over. */
+static void test_nothing_is_begun_at_the_end(UNUSED void **state) {
+        int fds[2], status;
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+                fds[i] = http_connect(fixture_socket);
+                assert_true(http_send_text(fds[i], "GET /api/v3/health HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+                AUTO_FREE char *known = http_read(fds[i], "}\n");
+                assert_int_equal(http_status(known), 200);
+        }
+        kill(fixture_pid, SIGSTOP);
+        assert_int_equal(waitpid(fixture_pid, &status, WUNTRACED), fixture_pid);
+        assert_true(http_send_text(fds[0], DRAIN_REQUEST("Host: localhost\r\n")));
+        assert_true(http_send_text(fds[1], "GET /api/v3/health HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        kill(fixture_pid, SIGTERM);
+        kill(fixture_pid, SIGCONT);
+        assert_int_equal(fixture_stop(), 0);
+        AUTO_FREE char *refused = http_read(fds[0], NULL), *read = http_read(fds[1], NULL);
+        assert_int_equal(http_status(refused), 503);
+        assert_holds(refused, "\"title\":\"Controller ending\"");
+        assert_int_equal(http_status(read), 200);
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                close(fds[i]);
+}
+
 int main(void) {
 #define SERVED(test) cmocka_unit_test_setup_teardown(test, start, stop)
         const struct CMUnitTest tests[] = {
@@ -173,6 +198,7 @@ int main(void) {
                 SERVED(test_who_hangs_up_meanwhile),
                 SERVED(test_all_that_act_are_told),
                 cmocka_unit_test_setup(test_the_end, start),
+                cmocka_unit_test_setup(test_nothing_is_begun_at_the_end, start),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

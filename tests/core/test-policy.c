@@ -290,6 +290,7 @@ static void set_up_world(int64_t errors, int64_t latency_p99_us) {
         world.input = (PolicyInput){
                 .rules = &world.rules,
                 .now_wall = DEPLOYED_AT + 600 * SEC,
+                .deployment_age_us = 600 * SEC,
                 .version = "v3.0.0",
                 .deployment = &world.deployment,
                 .releases = two_releases,
@@ -389,9 +390,9 @@ static void acts_on_a_cluster_that_was_sound_before(void **state UNUSED) {
 static void every_guard_stops_it(void **state UNUSED) {
         static const Release unproven[] = {R("v2.4.0", RELEASE_UNPROVEN)}, failed[] = {R("v2.4.0", RELEASE_FAILED)};
         set_up_world(301, 20 * MSEC);
-        world.input.now_wall = DEPLOYED_AT + 24 * HOUR;
+        world.input.deployment_age_us = 24 * HOUR;
         expect_guard(GUARD_NONE);
-        world.input.now_wall++;
+        world.input.deployment_age_us++;
         expect_guard(GUARD_NOT_ARMED);
         world.rules.armed_for_us = 0; /* always */
         expect_guard(GUARD_NONE);
@@ -435,19 +436,27 @@ static void every_guard_stops_it(void **state UNUSED) {
 
 static void the_first_guard_is_the_one_that_is_told(void **state UNUSED) {
         set_up_world(301, 20 * MSEC);
-        world.input.now_wall = DEPLOYED_AT + 25 * HOUR;
+        world.input.deployment_age_us = 25 * HOUR;
         world.input.rollbacks_today = 99;
         world.input.drained_by_operator = true;
         world.input.release_count = 0;
+        world.input.run_unsound = true;
+        expect_guard(GUARD_RUN_UNSOUND);
+        world.input.run_unsound = false;
         expect_guard(GUARD_NOT_ARMED);
         world.rules.armed_for_us = 0;
         expect_guard(GUARD_BUDGET_SPENT);
 }
 
-static void a_clock_set_back_keeps_it_armed(void **state UNUSED) {
+static void the_wall_clock_neither_arms_nor_disarms(void **state UNUSED) {
         set_up_world(301, 20 * MSEC);
         world.input.now_wall = DEPLOYED_AT - 48 * HOUR;
         expect_guard(GUARD_NONE);
+        world.input.now_wall = DEPLOYED_AT + 48 * HOUR;
+        expect_guard(GUARD_NONE);
+        world.input.deployment_age_us = 25 * HOUR;
+        world.input.now_wall = DEPLOYED_AT;
+        expect_guard(GUARD_NOT_ARMED);
 }
 
 static void a_close_call_shows_on_which_side_it_is(void **state UNUSED) {
@@ -459,26 +468,28 @@ static void a_close_call_shows_on_which_side_it_is(void **state UNUSED) {
         assert_non_null(strstr(world.decision.reason, "error rate 5.0166 % > 5.0165 %"));
 }
 
-static void tells_until_when_it_is_armed(void **state UNUSED) {
+static void tells_how_long_it_is_armed(void **state UNUSED) {
         Rules rules = default_rules();
         Deployment deployment = {.at_wall = DEPLOYED_AT};
-        int64_t until = -1;
-        assert_true(policy_armed(&rules, &deployment, DEPLOYED_AT + HOUR, &until));
-        assert_int_equal(until, DEPLOYED_AT + 24 * HOUR);
+        int64_t left = -1;
+        assert_true(policy_armed(&rules, &deployment, HOUR, &left));
+        assert_int_equal(left, 23 * HOUR);
+        assert_false(policy_armed(&rules, &deployment, 25 * HOUR, &left));
+        assert_int_equal(left, 0);
         rules.armed_for_us = 0;
-        assert_true(policy_armed(&rules, NULL, DEPLOYED_AT, &until));
-        assert_int_equal(until, 0);
+        assert_true(policy_armed(&rules, NULL, 0, &left));
+        assert_int_equal(left, 0);
 }
 
 static void a_release_bakes_until_it_is_good(void **state UNUSED) {
         Rules rules = default_rules();
         Deployment deployment = {.at_wall = DEPLOYED_AT};
-        assert_true(policy_bake(&rules, &deployment, DEPLOYED_AT + HOUR, false, true, true));
-        assert_false(policy_bake(&rules, &deployment, DEPLOYED_AT + HOUR - 1, false, true, true));
-        assert_false(policy_bake(&rules, &deployment, DEPLOYED_AT + 9 * HOUR, true, true, true));
-        assert_false(policy_bake(&rules, &deployment, DEPLOYED_AT + 9 * HOUR, false, false, true));
-        assert_false(policy_bake(&rules, &deployment, DEPLOYED_AT + 9 * HOUR, false, true, false));
-        assert_false(policy_bake(&rules, NULL, DEPLOYED_AT + 9 * HOUR, false, true, true));
+        assert_true(policy_bake(&rules, &deployment, HOUR, false, true, true));
+        assert_false(policy_bake(&rules, &deployment, HOUR - 1, false, true, true));
+        assert_false(policy_bake(&rules, &deployment, 9 * HOUR, true, true, true));
+        assert_false(policy_bake(&rules, &deployment, 9 * HOUR, false, false, true));
+        assert_false(policy_bake(&rules, &deployment, 9 * HOUR, false, true, false));
+        assert_false(policy_bake(&rules, NULL, 9 * HOUR, false, true, true));
 }
 
 int main(void) {
@@ -492,9 +503,9 @@ int main(void) {
                 cmocka_unit_test(acts_on_a_cluster_that_was_sound_before),
                 cmocka_unit_test(every_guard_stops_it),
                 cmocka_unit_test(the_first_guard_is_the_one_that_is_told),
-                cmocka_unit_test(a_clock_set_back_keeps_it_armed),
+                cmocka_unit_test(the_wall_clock_neither_arms_nor_disarms),
                 cmocka_unit_test(a_close_call_shows_on_which_side_it_is),
-                cmocka_unit_test(tells_until_when_it_is_armed),
+                cmocka_unit_test(tells_how_long_it_is_armed),
                 cmocka_unit_test(a_release_bakes_until_it_is_good),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,6 +164,7 @@ static void decide(Life *life) {
                 .now_wall = life->sim.now,
                 .version = life->deployment.version,
                 .deployment = &life->deployment,
+                .deployment_age_us = life->sim.now - life->deployment.at_wall,
                 .deployment_is_rollback = life->deployment_is_rollback,
                 .releases = life->releases,
                 .release_count = life->release_count,
@@ -178,7 +179,7 @@ static void decide(Life *life) {
         if (life->decision.kind == DECISION_ROLLBACK)
                 roll_back(life);
         else if (current->state == RELEASE_BAKING &&
-                 policy_bake(&life->rules, &life->deployment, life->sim.now, life->triggered_since, true, true))
+                 policy_bake(&life->rules, &life->deployment, input.deployment_age_us, life->triggered_since, true, true))
                 current->state = RELEASE_GOOD;
 }
 

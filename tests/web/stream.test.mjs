@@ -6,6 +6,8 @@ import { Problem, Stream } from "../../web/api.js";
 
 globalThis.document = { addEventListener() {}, hidden: false };
 globalThis.addEventListener ??= () => {};
+const later = setTimeout;
+globalThis.setTimeout = (...what) => later(...what).unref(); // its patience is not waited for
 
 /* Follows what `answers` give, one for each connection; what it was told, and the ids it asked from. */
 async function follow(answers) {

@@ -87,7 +87,8 @@ def test_it_shows_a_bad_deployment_from_trigger_to_validated(site, browsers):
 
 def test_rolling_back_by_keyboard(site, browsers):
     site.release("v2.4.0")
-    site.release("v3.0.0", slow_start_ms=1000)
+    site.release("v3.0.0")
+    site.release("v3.1.0", slow_start_ms=4000)  # time to cancel it
     site.start()
     site.deploy_good("v2.4.0")
     load = site.load()
@@ -149,14 +150,14 @@ def test_rolling_back_by_keyboard(site, browsers):
     browser.wait_text("facts", "Nobody has paused them.")
 
     # a run is cancelled too late, and the answer says so
-    deploying = site.begin("deploy", "v3.0.0")
-    browser.wait_text("headline", "Deploying v3.0.0: step 5 of 8")
+    deploying = site.begin("deploy", "v3.1.0")
+    browser.wait_text("headline", "Deploying v3.1.0: step 5 of 8")
     browser.tab_to("cancel")
     browser.press("Enter", "Tab", "Enter")
     browser.wait_text("dialog", "What came of it")
     assert deploying.wait(30) == 0
     browser.press("Escape")
-    browser.wait_text("headline", "Deployed v3.0.0")
+    browser.wait_text("headline", "Deployed v3.1.0")
     browser.check_quiet()
     site.check_ledger(load.end())
 
