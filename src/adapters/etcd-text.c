@@ -58,7 +58,7 @@ static int get_u64(const json_t *object, const char *key, uint64_t *ret_value, E
 }
 
 static int get_count(const json_t *object, const char *key, int64_t *ret_value, Error *error) {
-        uint64_t number;
+        uint64_t number = 0;
         int r = get_u64(object, key, &number, error);
         if (r < 0)
                 return r;
@@ -213,7 +213,7 @@ int etcd_parse_status(const char *text, size_t size, EtcdStatus *ret_status, Err
 int etcd_parse_hash(const char *text, size_t size, EtcdHash *ret_hash, Error *error) {
         AUTO_JSON json_t *root = NULL;
         EtcdHash answer = {0};
-        uint64_t hash;
+        uint64_t hash = 0;
         int r = load(text, size, &root, error);
         if (r < 0)
                 return r;

@@ -1,6 +1,6 @@
 /* The control interface: HTTP with JSON over a Unix socket and TCP, served in the controller's own event loop. This room knows nothing
- * of the controller: it is given a table of operations and calls them. Every operation answers at once from what the
- * controller knows; what takes time (a run) is begun, and followed by the event stream.
+ * of the controller: it is given a table of operations and calls them. An operation answers at once from what the controller
+ * knows (a run is begun, and followed by the event stream), or, when it must wait for the world, later, by api_reply().
  *
  * The shapes of all answers are in shapes.c, the routes that give them in routes.c; openapi.json is made from the two. Null,
  * never 0, stands for what isn't known.
@@ -65,7 +65,7 @@ typedef struct ApiOps {
         ApiOperation *rollback, *deploy, *run_cancel, *pause, *resume, *adopt;
         ApiSlowOperation *traffic_drain, *traffic_restore, *force_election, *cache_clear, *consistency_check;
 
-        /* Every request to act, also one that was refused: for the audit trail. `arguments` NULL: it didn't come so far; `outcome`:
+        /* Every request to act, when it is answered, also one that was refused: for the audit trail. `arguments` NULL: it didn't come so far; `outcome`:
          * "200", or the problem's title. Never NULL. */
         void (*acted)(void *self, const Caller *caller, const char *method, const char *path, const json_t *arguments,
                       int status, const char *outcome);

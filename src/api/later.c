@@ -32,8 +32,7 @@ static void reply_free(ApiReply *reply) {
 }
 
 /* What the reply is goes into the audit trail and, if anybody still waits, to the connection. */
-static void deliver(ApiReply *reply, int status, const json_t *answer, Problem *problem) {
-        ApiServer *server = reply->server;
+static void deliver(ApiServer *server, const ApiReply *reply, int status, const json_t *answer, Problem *problem) {
         char outcome[sizeof problem->title];
         if (answer)
                 snprintf(outcome, sizeof outcome, "%d", status);
@@ -63,9 +62,10 @@ void api_reply(ApiReply *reply, int status, json_t *answer, Problem *problem) {
                             "no memory left for the answer; look at the state");
                 problem = &none;
         }
-        if (reply->server) {
+        ApiServer *server = reply->server;
+        if (server) {
                 unlink_reply(reply);
-                deliver(reply, answer ? (status != 0 ? status : MHD_HTTP_OK) : problem->status, answer, problem);
+                deliver(server, reply, answer ? (status != 0 ? status : MHD_HTTP_OK) : problem->status, answer, problem);
         }
         json_decref(answer);
         if (problem)
@@ -133,7 +133,7 @@ void later_end(ApiServer *server) {
                 problem_set(&problem, 503, EXIT_TRY_LATER, "Controller stopped",
                             "the controller stops while this is under way; ask for the state when it is back");
                 unlink_reply(reply);
-                deliver(reply, problem.status, NULL, &problem);
+                deliver(server, reply, problem.status, NULL, &problem);
                 problem_clear(&problem);
                 reply->server = NULL; /* the operation still has it, and gives it back by api_reply() */
                 reply->peer = NULL;

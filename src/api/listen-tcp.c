@@ -52,11 +52,18 @@ bool listen_is_loopback(const struct sockaddr_storage *address) {
                IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
 }
 
+static uint16_t port_of(const struct sockaddr_storage *address) {
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        memcpy(&in, address, sizeof in);
+        memcpy(&in6, address, sizeof in6);
+        return ntohs(address->ss_family == AF_INET6 ? in6.sin6_port : in.sin_port);
+}
+
 static int taken(bool name_holder, const char *setting, const char *text, const struct sockaddr_storage *address,
                  Error *error) {
         PortHolder holder;
-        uint16_t port = ntohs(address->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)address)->sin6_port
-                                                             : ((const struct sockaddr_in *)address)->sin_port);
+        uint16_t port = port_of(address);
         if (!name_holder || port_holder_find(address->ss_family, port, &holder) < 0)
                 return error_set(error, -EADDRINUSE,
                                  "cannot listen on %s: the port is taken already; free it, or change %s", text,
@@ -86,7 +93,7 @@ static int cannot_bind(int code, bool name_holder, const char *setting, const ch
 }
 
 int listen_tcp(const char *setting, const char *text, bool loopback, bool name_holder, Error *error) {
-        struct sockaddr_storage address;
+        struct sockaddr_storage address = {0};
         const int on = 1;
         int r = listen_parse(text, &address, error);
         if (r < 0)

@@ -267,7 +267,7 @@ static void operation_id(const Route *route, char *id, size_t size) {
                 id[used++] = '_';
         for (const char *at = path; *at && used + 1 < size; at++)
                 if (strchr("{}", *at) == NULL)
-                        id[used++] = strchr("/.-", *at) ? '_' : *at;
+                        id[used++] = (char)(strchr("/.-", *at) ? '_' : *at);
         id[used] = '\0';
 }
 

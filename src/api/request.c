@@ -251,10 +251,19 @@ static enum MHD_Result answer_later(Exchange *exchange) {
         return exchange->peer->request.replied ? send_late(exchange) : MHD_YES;
 }
 
+/* A request that came in as the server ends: what it would begin could neither go on nor be waited for. */
+static int check_ending(Exchange *exchange) {
+        if (!exchange->server->ending || exchange->route->right != RIGHT_ACT)
+                return 0;
+        return problem_set(&exchange->problem, 503, EXIT_TRY_LATER, "Controller ending",
+                           "the controller is being stopped or reloaded, and nothing was begun; ask again in a second");
+}
+
 static enum MHD_Result answer_route(Exchange *exchange) {
         unsigned status;
         if (access_check(exchange->server, exchange->connection, exchange->peer, exchange->route, &exchange->caller,
-                         &exchange->problem) < 0)
+                         &exchange->problem) < 0 ||
+            check_ending(exchange) < 0)
                 return refuse(exchange);
         struct MHD_Response *kept = may_keep(exchange)
                                             ? kept_find(exchange->server, exchange->route, exchange->match.name,

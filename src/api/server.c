@@ -368,6 +368,7 @@ static void stop(const Engine *engine) {
 ApiServer *api_server_free(ApiServer *server) {
         if (!server)
                 return NULL;
+        server->ending = true;
         listeners_free(server);
         later_end(server);
         if (server->hub)

@@ -89,6 +89,7 @@ struct ApiServer {
         int64_t tick_at;   /* the same of tick_source */
         int64_t next_heartbeat_mono;
         bool calm;
+        bool ending; /* nothing is begun any more: the event loop is over */
 
         unsigned connections;   /* that may be open, after a look at the limit of descriptors */
         unsigned peer_count[4]; /* by kind */

@@ -503,14 +503,14 @@ static const ShapeMember cache_clear[] = {
 static const ShapeMember audit_entry[] = {
         {"id", "integer", NULL},
         {"at", "time", NULL},
-        {"who", "text", "root (uid 0), token deploy-bot, anonymous"},
+        {"who", "text", "root (uid 0), token deploy-bot, anonymous, controller"},
         {"uid", "integer?", "null: not known, as of a token's bearer"},
-        {"whence", "text", "unix socket, 127.0.0.1:51234"},
-        {"method", "text", NULL},
-        {"path", "text", NULL},
+        {"whence", "text", "unix socket, 127.0.0.1:51234, healing"},
+        {"method", "text", "of the request; heal: the controller did it by itself"},
+        {"path", "text", "heal: the component"},
         {"arguments", "any", "null: it didn't come so far"},
-        {"status", "integer", "of the HTTP answer"},
-        {"outcome", "text", "200, or the problem's title"},
+        {"status", "integer", "of the HTTP answer; 202: what takes time is begun, its end follows"},
+        {"outcome", "text", "200, begun, or the problem's title"},
         END,
 };
 

@@ -164,6 +164,7 @@ void tls_begin(Peer *peer, struct MHD_Connection *connection) {
         if (peer->credentials->asks_clients)
                 gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
         peer->shaking_hands = true;
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr): what sends takes the descriptor for a pointer */
         gnutls_transport_set_ptr2(session, peer, (gnutls_transport_ptr_t)(intptr_t)peer->fd);
         gnutls_transport_set_pull_function(session, on_pull);
         gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, on_finished);

@@ -104,11 +104,13 @@ static int parse_file(const char *path, char *text, Token **ret_list, size_t *re
         Token *list = calloc(TOKENS_MAX, sizeof *list);
         size_t count = 0;
         unsigned number = 0;
-        int r = list ? 0 : error_set(error, -ENOMEM, "no memory left for the tokens");
+        int r = 0;
+        if (!list)
+                return error_set(error, -ENOMEM, "no memory left for the tokens");
         for (char *line; r == 0 && (line = strsep(&text, "\n"));)
                 r = parse_line(path, ++number, line, list, &count, error);
         if (r < 0) {
-                forget(list, list ? count : 0);
+                forget(list, count);
                 return r;
         }
         *ret_list = list;

@@ -108,7 +108,7 @@ static ssize_t receive(int diag, void *buffer, size_t size, Error *error) {
 }
 
 static int look_up(int family, const End *theirs, const End *ours, uid_t *ret_uid, Error *error) {
-        _Alignas(struct nlmsghdr) char buffer[4096];
+        _Alignas(struct nlmsghdr) char buffer[4096] = {0};
         AUTO_CLOSE int diag = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
         if (diag < 0)
                 return error_set(error, -errno, "the kernel cannot be asked whose connection it is: %s",

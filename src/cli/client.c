@@ -1,6 +1,7 @@
 #include "cli/client.h"
 
 #include "api/problem.h"
+#include "base/clock.h"
 #include "base/exit-codes.h"
 #include "base/macros.h"
 #include "cli/pick.h"
@@ -9,10 +10,13 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #define TICK_MS 100
 #define BUSY_TRIES 5
 #define BUSY_PAUSE_US 300000
+#define FULL_PAUSE_US 2000
 
 typedef struct Buffer {
         char *data;
@@ -81,14 +85,36 @@ static CURL *prepare(Client *client, const char *path, const char *query, Error 
 
 /* ---- one question ---- */
 
+/* To curl, a full queue before the socket looks like nobody listening. */
+static bool somebody_listens(const Client *client) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (fd < 0 || strlen(client->socket) >= sizeof address.sun_path)
+                return false;
+        snprintf(address.sun_path, sizeof address.sun_path, "%s", client->socket);
+        return connect(fd, (struct sockaddr *)&address, sizeof address) == 0 || errno == EAGAIN;
+}
+
+/* Others may fill the queue, whoever they are: a place in it is waited for as long as for an answer. */
+static CURLcode perform(const Client *client, CURL *easy) {
+        int64_t deadline = clock_mono_us() + INT64_C(1000) * CLIENT_TIMEOUT_MS;
+        for (;;) {
+                CURLcode code = curl_easy_perform(easy);
+                if (code != CURLE_COULDNT_CONNECT || clock_mono_us() >= deadline || !somebody_listens(client))
+                        return code;
+                usleep(FULL_PAUSE_US);
+        }
+}
+
 static ClientResult absent(const Client *client, CURLcode code, Error *error) {
         error_set(error, -ECONNREFUSED, "No controller answers on %s: %s", client->socket,
                   code == CURLE_OPERATION_TIMEDOUT ? client->patience_ms > 0
                                                              ? "it took the request, but did not answer in time"
                                                              : "it took the request, but said nothing for 2 s"
-                  : code == CURLE_COULDNT_CONNECT  ? "nobody listens there"
                   : code == CURLE_GOT_NOTHING      ? "it hung up"
-                                                   : curl_easy_strerror(code));
+                  : code != CURLE_COULDNT_CONNECT  ? curl_easy_strerror(code)
+                  : somebody_listens(client)       ? "it is there, but others fill the queue before it"
+                                                   : "nobody listens there");
         return CLIENT_ABSENT;
 }
 
@@ -127,7 +153,7 @@ static ClientResult call_once(Client *client, const char *path, const char *quer
                 curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
                 curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
         }
-        CURLcode code = curl_easy_perform(easy);
+        CURLcode code = perform(client, easy);
         if (code != CURLE_OK)
                 return absent(client, code, error);
         long status = 0;
@@ -144,9 +170,10 @@ ClientResult client_call(Client *client, const char *path, const char *query, co
         }
         for (int tries = 1;; tries++) {
                 ClientResult result = call_once(client, path, query, text, ret_answer, problem, error);
-                /* too many connections: turned away before anything was read */
+                /* turned away before anything was read, or begun */
                 bool busy = result == CLIENT_REFUSED && problem->status == 503 &&
-                            strcmp(problem->title, "Too many connections") == 0;
+                            (strcmp(problem->title, "Too many connections") == 0 ||
+                             strcmp(problem->title, "Controller ending") == 0);
                 if (!busy || tries == BUSY_TRIES)
                         return result;
                 problem_clear(problem);

@@ -119,7 +119,7 @@ int verb_plan(Command *command) {
 }
 
 /* A question that --limit is for. */
-static int show_limited(Command *command, Question *question,
+static int show_limited(Command *command, const char *path, const char *operation,
                         void (*print)(const Terminal *out, const json_t *answer)) {
         char query[64] = "";
         json_t *arguments = json_object();
@@ -135,21 +135,18 @@ static int show_limited(Command *command, Question *question,
                 snprintf(query, sizeof query, "?limit=%ld", number);
                 json_object_set_new(arguments, "limit", json_integer(number));
         }
-        question->query = query;
-        question->arguments = arguments;
-        int r = show(command, question, print);
+        const Question question = {.path = path, .query = query, .breakglass = operation, .arguments = arguments};
+        int r = show(command, &question, print);
         json_decref(arguments);
         return r;
 }
 
 int verb_history(Command *command) {
-        Question question = {.path = "/api/v3/history", .breakglass = "history"};
-        return show_limited(command, &question, print_history);
+        return show_limited(command, "/api/v3/history", "history", print_history);
 }
 
 int verb_audit(Command *command) {
-        Question question = {.path = "/api/v3/audit", .breakglass = "audit"};
-        return show_limited(command, &question, print_audit);
+        return show_limited(command, "/api/v3/audit", "audit", print_audit);
 }
 
 int verb_check_config(Command *command) {

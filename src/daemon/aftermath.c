@@ -124,6 +124,12 @@ static void note_done(Controller *controller, const Run *run) {
                 log_warn("what follows from run %lld will be done again: %s", (long long)run->id, error_text(&error));
 }
 
+void aftermath_skip(Controller *controller, int64_t run_id) {
+        const Run run = {.id = run_id};
+        if (run_id > newest_done(controller))
+                note_done(controller, &run);
+}
+
 void aftermath(Controller *controller, const Run *run) {
         bool switched = run->outcome == OUTCOME_SUCCEEDED;
         controller->baked = false;

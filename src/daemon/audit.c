@@ -144,6 +144,27 @@ void op_acted(void *self, const Caller *caller, const char *method, const char *
         keep_in_journal(controller, trail, &entry);
 }
 
+void audit_begun(Controller *controller, const Caller *caller, const char *path, const json_t *arguments) {
+        op_acted(controller, caller, "POST", path, arguments, 202, "begun");
+}
+
+void audit_healing(Controller *controller, const char *component, const char *what, bool failed) {
+        AuditTrail *trail = trail_of(controller);
+        JournalAudit entry = {.at_wall = clock_wall_us(),
+                              .uid = -1,
+                              .who = "controller",
+                              .whence = "healing",
+                              .method = "heal",
+                              .status = failed ? 500 : 200};
+        json_t *arguments = json_pack("{s:o}", "what", wire_text(what));
+        snprintf(entry.path, sizeof entry.path, "%s", component);
+        snprintf(entry.outcome, sizeof entry.outcome, "%s", failed ? "failed" : "200");
+        arguments_text(arguments, entry.arguments, sizeof entry.arguments);
+        json_decref(arguments);
+        if (trail)
+                keep_in_journal(controller, trail, &entry);
+}
+
 void audit_free(Controller *controller) {
         if (controller->audit_trail)
                 end_window(controller, controller->audit_trail);

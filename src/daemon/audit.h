@@ -13,6 +13,11 @@
 void op_acted(void *self, const Caller *caller, const char *method, const char *path, const json_t *arguments,
               int status, const char *outcome);
 
+/* What takes time, right before it is begun: a controller that dies in the middle has it in its trail. */
+void audit_begun(Controller *controller, const Caller *caller, const char *path, const json_t *arguments);
+/* What healing does, before it does it, and how it ended. */
+void audit_healing(Controller *controller, const char *component, const char *what, bool failed);
+
 ApiOperation op_audit; /* GET /api/v3/audit */
 
 void audit_free(Controller *controller); /* tells what was left out; before the journal is closed */

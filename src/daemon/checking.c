@@ -2,6 +2,7 @@
 #include "api/wire-health.h"
 #include "api/wire.h"
 #include "base/log.h"
+#include "daemon/audit.h"
 #include "daemon/controller.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@ static void on_healing(void *userdata, const char *name, const char *what, bool 
         Controller *controller = userdata;
         const LogField fields[] = {{"component", name}, {NULL, NULL}};
         log_event(failed ? LEVEL_WARN : LEVEL_INFO, fields, "healing %s: %s", name, what);
+        audit_healing(controller, name, what, failed);
         controller_tell(controller, "healing",
                         json_pack("{s:s, s:o, s:b}", "component", name, "what", wire_text(what), "failed", failed));
         if (!checkup_heals(controller->checkup) && controller->on_alerts_told)
@@ -49,5 +51,7 @@ int checking_begin(Controller *controller, Error *error) {
         int r = checkup_new(&tools, &hooks, controller, &controller->checkup, error);
         if (r >= 0 && (runner_run(controller->runner) || runner_elsewhere(controller->runner, NULL)))
                 checkup_suspend(controller->checkup);
+        if (r >= 0)
+                checkup_hold_healing(controller->checkup, controller->recovery_failed < 0);
         return r;
 }

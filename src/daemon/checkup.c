@@ -30,7 +30,7 @@ struct Checkup {
         CheckupTools tools;
         CheckupHooks hooks;
         void *userdata;
-        bool suspended;
+        bool suspended, healing_held;
         const Entry *consensus, *network, *system;
         Health health;
         unsigned count;
@@ -244,11 +244,24 @@ void checkup_resume(Checkup *checkup) {
         if (!checkup || !checkup->suspended)
                 return;
         checkup->suspended = false;
-        for (unsigned i = 0; i < checkup->count; i++)
+        for (unsigned i = 0; i < checkup->count && !checkup->healing_held; i++)
                 healer_resume(checkup->entries[i].healer);
         for (unsigned i = 0; i < checkup->count; i++)
                 if (!checkup->entries[i].checking) /* else what comes may still be of the run, and the next isn't */
                         (void)arm(&checkup->entries[i], 0);
+}
+
+void checkup_hold_healing(Checkup *checkup, bool hold) {
+        if (!checkup || checkup->healing_held == hold)
+                return;
+        checkup->healing_held = hold;
+        for (unsigned i = 0; i < checkup->count && !checkup->suspended; i++) {
+                Healer *healer = checkup->entries[i].healer;
+                if (hold)
+                        healer_suspend(healer);
+                else
+                        healer_resume(healer);
+        }
 }
 
 bool checkup_complete(const Checkup *checkup) {

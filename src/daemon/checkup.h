@@ -57,6 +57,8 @@ Checkup *checkup_free(Checkup *checkup); /* NULL allowed; returns NULL */
  * at once. NULL allowed for both. */
 void checkup_suspend(Checkup *checkup);
 void checkup_resume(Checkup *checkup);
+/* Measured is as before, but nothing is healed. */
+void checkup_hold_healing(Checkup *checkup, bool hold);
 
 /* Every component has been measured at least once since checkup_new(), also what takes two looks. */
 bool checkup_complete(const Checkup *checkup);

@@ -1,7 +1,9 @@
 #include "daemon/controller.h"
 
+#include "api/problem.h"
 #include "api/wire.h"
 #include "base/clock.h"
+#include "base/exit-codes.h"
 #include "base/log.h"
 #include "daemon/audit.h"
 #include "store/sidefile.h"
@@ -264,8 +266,13 @@ static void look_afresh(Controller *controller) {
 }
 
 int controller_recover(Controller *controller, LockHolder *ret_holder, Error *error) {
+        int failed_before = controller->recovery_failed;
         int r = runner_recover(controller->runner, ret_holder, error);
         controller->recovered = r != -EBUSY;
+        controller->recovery_tried_mono = clock_mono_us();
+        if (r != -EBUSY)
+                controller->recovery_failed = r < 0 ? r : 0;
+        checkup_hold_healing(controller->checkup, controller->recovery_failed < 0);
         if (r > 0 && runner_run(controller->runner)) {
                 if (controller->watcher)
                         watcher_suspend(controller->watcher);
@@ -282,7 +289,27 @@ int controller_recover(Controller *controller, LockHolder *ret_holder, Error *er
         }
         if (r >= 0)
                 validating_pick_up(controller);
-        if (r <= 0 && r != -EBUSY)
+        if (r == 0 || (r < 0 && r != -EBUSY && failed_before == 0))
                 look_afresh(controller);
         return r;
+}
+
+int controller_settle(Controller *controller, const Caller *caller, Problem *problem) {
+        LockHolder holder = {0};
+        int64_t id = 0;
+        Error error = {0};
+        int r = runner_put_aside(controller->runner, caller->name, &id, &holder, &error);
+        if (r == -EBUSY)
+                return controller_busy(problem, &holder, &error);
+        if (r < 0)
+                return problem_set(problem, 503, EXIT_IO, "The run can't be put aside", "%s", error_text(&error));
+        if (r > 0) {
+                log_warn("run %lld was put aside by %s, who has looked at it", (long long)id, caller->name);
+                aftermath_skip(controller, id);
+        }
+        r = controller_recover(controller, &holder, &error);
+        alert_set(controller, "recovery", r < 0 ? error_text(&error) : NULL);
+        return r >= 0 ? 0
+                      : problem_set(problem, 409, EXIT_TRY_LATER, "There is still something to settle", "%s",
+                                    error_text(&error));
 }

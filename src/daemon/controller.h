@@ -60,6 +60,8 @@ typedef struct Controller {
         Error version_error;
         bool current_seen;   /* looked at least once */
         bool recovered;      /* what others left open has been looked for since one of them last held the run lock */
+        int recovery_failed; /* why that could not be told (negative); 0: it could. Until then nothing automatic acts */
+        int64_t recovery_tried_mono;
         char invocation[40]; /* of the watched units; a change that isn't ours is an observed deployment */
         int64_t restarts;
         bool deployment_known, deployment_is_rollback;
@@ -133,6 +135,9 @@ int controller_begin(Controller *controller, const RunWish *wish, Problem *probl
  * -EBUSY: its holder lives. */
 int controller_recover(Controller *controller, LockHolder *ret_holder, Error *error);
 
+/* An operator has looked at the run that can't be gone on with: it is put aside. -1 with `problem`. */
+int controller_settle(Controller *controller, const Caller *caller, Problem *problem);
+
 /* Raises an alert while the journal's file isn't where it was opened; cheap enough for every few seconds. */
 void controller_look_at_journal(Controller *controller);
 
@@ -177,6 +182,7 @@ void current_watch_units(Controller *controller);
 void aftermath(Controller *controller, const Run *run);
 void aftermath_catch_up(
         Controller *controller); /* of runs that ended just before their process died, or without the journal */
+void aftermath_skip(Controller *controller, int64_t run_id); /* nothing follows from it */
 void aftermath_remind(Controller *controller); /* of a run that holds, after a restart */
 
 void validating_begin(Controller *controller, const Run *run);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#define RECOVER_AGAIN_US (5 * USEC_PER_SEC) /* when what was left open could not be told */
 #define DECIDE_AGAIN_US (5 * USEC_PER_SEC) /* when a rollback that was decided could not be begun */
 
 /* Baking ends well when nothing has triggered for long enough and the service is sound now: no sample of the window is degraded. */
@@ -139,6 +140,7 @@ static void think(Controller *controller, const Verdict *verdict, const Immediat
                 .release_count = count,
                 .rollbacks_today = rollbacks_today(controller),
                 .drained_by_operator = drained_by_operator(controller),
+                .run_unsound = controller->recovery_failed < 0,
                 .verdict = verdict,
                 .unit_failure = immediate->unit_failure,
                 .outage = immediate->outage,
@@ -188,7 +190,9 @@ static bool others_are_done(Controller *controller) {
                 checkup_suspend(controller->checkup);
                 return false;
         }
-        if (!controller_recovery_due(controller))
+        bool again = controller->recovery_failed < 0 &&
+                     clock_mono_us() - controller->recovery_tried_mono >= RECOVER_AGAIN_US;
+        if (!again && !controller_recovery_due(controller))
                 return true;
         int r = controller_recover(controller, &holder, &error);
         if (r != -EBUSY)

@@ -33,6 +33,7 @@ int hold_read(Journal *journal, HoldKind kind, Hold *ret_hold, Error *error) {
         ret_hold->held = true;
         ret_hold->run_id = json_integer_value(json_object_get(object, "run"));
         ret_hold->at_balancer = json_is_true(json_object_get(object, "at_balancer"));
+        ret_hold->restoring = json_is_true(json_object_get(object, "restoring"));
         ret_hold->since_wall = json_integer_value(json_object_get(object, "since_wall_us"));
         copy_text(ret_hold->by, sizeof ret_hold->by, object, "by");
         copy_text(ret_hold->why, sizeof ret_hold->why, object, "why");
@@ -42,9 +43,9 @@ int hold_read(Journal *journal, HoldKind kind, Hold *ret_hold, Error *error) {
 
 /* NULL: out of memory. */
 static char *print_hold(const Hold *hold, const char *why) {
-        json_t *object = json_pack("{s:I, s:b, s:I, s:o, s:o}", "run", (json_int_t)hold->run_id, "at_balancer",
-                                   (int)hold->at_balancer, "since_wall_us", (json_int_t)hold->since_wall, "by",
-                                   wire_text(hold->by), "why", wire_text(why));
+        json_t *object = json_pack("{s:I, s:b, s:b, s:I, s:o, s:o}", "run", (json_int_t)hold->run_id, "at_balancer",
+                                   (int)hold->at_balancer, "restoring", (int)hold->restoring, "since_wall_us",
+                                   (json_int_t)hold->since_wall, "by", wire_text(hold->by), "why", wire_text(why));
         char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
         json_decref(object);
         return text;

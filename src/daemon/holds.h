@@ -12,6 +12,7 @@ typedef struct Hold {
         bool held;
         int64_t run_id;   /* 0: an operator's */
         bool at_balancer; /* of traffic: drained at the balancer itself, which therefore knows when it is over */
+        bool restoring;   /* of traffic: an operator wants it back; nobody's any more, but it may not flow yet */
         int64_t since_wall;
         char by[INITIATOR_MAX];
         char why[REASON_MAX];
@@ -24,5 +25,5 @@ int hold_release(Journal *journal, HoldKind kind, Error *error);
 
 /* An operator's drain that stays until the operator restores, whatever the balancer says meanwhile. */
 static inline bool hold_stays(const Hold *hold) {
-        return hold->held && hold->run_id == 0 && !hold->at_balancer;
+        return hold->held && hold->run_id == 0 && !hold->at_balancer && !hold->restoring;
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/exit-codes.h"
 #include "base/log.h"
+#include "daemon/audit.h"
 #include "daemon/operations.h"
 #include "io/process.h"
 
@@ -82,7 +83,6 @@ int op_cache_clear(void *self, const json_t *arguments, const Caller *caller, Ap
         const Settings *settings = controller->config->cache_block;
         const char *name;
         const char *const *argv;
-        (void)arguments;
         if (!settings || !settings_map_at(settings, "clear", 0, &name, &argv))
                 return problem_set(problem, 501, EXIT_CONFIG, "No caches",
                                    "no command is configured that clears a cache: name them in rollback.yaml, as "
@@ -100,6 +100,7 @@ int op_cache_clear(void *self, const json_t *arguments, const Caller *caller, Ap
         clear->controller = controller;
         clear->reply = reply;
         snprintf(clear->by, sizeof clear->by, "%s", caller->name);
+        audit_begun(controller, caller, "/api/v3/cache/clear", arguments);
         for (unsigned i = 0; i < count && settings_map_at(settings, "clear", i, &name, &argv); i++)
                 begin_hook(clear, name, argv);
         if (clear->running > 0)

@@ -3,8 +3,10 @@
 #include "base/clock.h"
 #include "base/exit-codes.h"
 #include "base/log.h"
+#include "daemon/audit.h"
 #include "daemon/operations.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define MOVE_BUDGET_US (10 * USEC_PER_SEC)
@@ -235,20 +237,20 @@ int op_force_election(void *self, const json_t *arguments, const Caller *caller,
         const Cluster cluster = cluster_of(controller);
         const ConsensusMember *from = NULL, *to = NULL;
         Error error = {0};
-        (void)arguments;
-        (void)caller;
         if (controller->election)
                 return problem_set(problem, 409, EXIT_TRY_LATER, "The leadership is being moved",
                                    "from %s to %s: try again later", controller->election->from,
                                    controller->election->to);
         if (choose(controller, &cluster, &from, &to, problem) < 0)
                 return -1;
+        assert(from && to);
         Election *election = calloc(1, sizeof *election);
         if (!election)
                 return problem_set(problem, 503, EXIT_INTERNAL, "Out of memory", "no memory left to ask the leader");
         *election = (Election){.controller = controller, .reply = reply};
-        memcpy(election->from, from->name, sizeof election->from);
-        memcpy(election->to, to->name, sizeof election->to);
+        snprintf(election->from, sizeof election->from, "%s", from->name);
+        snprintf(election->to, sizeof election->to, "%s", to->name);
+        audit_begun(controller, caller, "/api/v3/consensus/force-election", arguments);
         if (controller->config->consensus_driver->move_leader(controller->world->consensus, from->id, to->id,
                                                               MOVE_BUDGET_US, on_moved, election, &election->op,
                                                               &error) < 0) {

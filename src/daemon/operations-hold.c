@@ -28,7 +28,6 @@ int op_resume(void *self, const json_t *arguments, const Caller *caller, json_t 
         Controller *controller = self;
         Error error = {0};
         (void)arguments;
-        (void)caller;
         if (controller_unusable(controller, problem) < 0)
                 return -1;
         const Run *run = runner_run(controller->runner);
@@ -36,6 +35,8 @@ int op_resume(void *self, const json_t *arguments, const Caller *caller, json_t 
                 return problem_set(problem, 409, EXIT_TRY_LATER, "A run is under way",
                                    "run %lld has paused deployments and resumes them itself when it ends",
                                    (long long)run->id);
+        if (controller->recovery_failed < 0 && controller_settle(controller, caller, problem) < 0)
+                return -1;
         if (hold_release(controller->journal, HOLD_DEPLOYMENTS, &error) < 0)
                 return journal_failed(problem, &error);
         alert_set(controller, "deployments", NULL);

@@ -19,7 +19,8 @@ static json_t *count_or_null(int64_t count) {
 
 /* To two decimals. */
 static json_t *rate(int64_t count, int64_t length_us) {
-        return json_real((double)(count * 100 * USEC_PER_SEC / length_us) / 100);
+        int64_t hundredths = count * 100 * USEC_PER_SEC / length_us;
+        return json_real((double)hundredths / 100);
 }
 
 static int64_t share_ppm(int64_t part, int64_t whole) {

@@ -87,6 +87,20 @@ void operator_drain_forget(Controller *controller) {
         drain->taken = drain->drained = false;
 }
 
+int operator_drain_note_restoring(Controller *controller, const char *by, Error *error) {
+        OperatorDrain *drain = controller->operator_drain;
+        Hold hold = {.held = true, .restoring = true, .since_wall = clock_wall_us(), .why = "being given back"};
+        snprintf(hold.by, sizeof hold.by, "%s", by);
+        int r = hold_take(controller->journal, HOLD_TRAFFIC, &hold, error);
+        if (r < 0)
+                return r;
+        snprintf(drain->by, sizeof drain->by, "%s", by);
+        drain->hold = hold;
+        drain->looked = true;
+        drain->taken = drain->drained = false;
+        return 0;
+}
+
 /* What came of it is what the balancer says, not what the act said. */
 static void look_after(Controller *controller, OpCallback callback) {
         OperatorDrain *drain = controller->operator_drain;
@@ -115,12 +129,13 @@ int operator_drain_give_back(Controller *controller, Error *error) {
 static void undo_drain(Controller *controller, const Error *failure) {
         OperatorDrain *drain = controller->operator_drain;
         Error error = {0};
-        log_error("traffic could not be drained for %s: %s", drain->hold.by, error_text(failure));
+        const Hold hold = drain->hold;
+        log_error("traffic could not be drained for %s: %s", hold.by, error_text(failure));
         operator_drain_refuse(drain, 503, EXIT_UNAVAILABLE, "Not drained", error_text(failure));
         if (!controller_at_rest(controller))
                 return; /* traffic is a run's now */
-        snprintf(drain->by, sizeof drain->by, "%s", drain->hold.by);
-        operator_drain_forget(controller);
+        if (operator_drain_note_restoring(controller, hold.by, &error) < 0)
+                log_error("that traffic is given back could not be journalled: %s", error_text(&error));
         drain->give_back = true;
         (void)operator_drain_give_back(controller, &error);
         operator_drain_tell(controller);
@@ -181,17 +196,18 @@ static void on_restore_looked(void *userdata, const OpResult *result) {
         snprintf(message, sizeof message, "traffic could not be given back, it is tried again: %.300s",
                  failure->code ? error_text(failure) : "the balancer still holds it back");
         drain->give_back = !flows;
-        operator_drain_forget(controller); /* also when it failed: nobody wants it held any more */
+        if (flows)
+                operator_drain_forget(controller);
         alert_set(controller, "drain", flows ? NULL : message);
         ApiReply *restorer = drain->restorer;
         drain->restorer = NULL;
         operator_drain_tell(controller);
+        if (flows)
+                log_info("traffic flows again: given back by %s", drain->by);
         if (!restorer)
                 return;
         Problem problem = {0};
-        if (flows)
-                log_info("traffic flows again: given back by %s", drain->by);
-        else
+        if (!flows)
                 problem_set(&problem, 503, EXIT_UNAVAILABLE, "Not restored", "%s", message);
         api_reply(restorer, 0, flows ? status_traffic(controller) : NULL, &problem);
 }

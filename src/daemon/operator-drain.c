@@ -1,6 +1,6 @@
 /* Traffic that an operator holds back. Who drained is written before the drain, and stays until `restore`: over a run (which leaves it
- * drained) and over a restart (the gate opens by itself when a controller dies; its successor closes it again). What is in flight
- * is never cut. One act at a time; who asks for a drain while one is under way is answered with it. */
+ * drained) and over a restart (the gate opens by itself when a controller dies; its successor closes it again). That it
+ * is given back is written before, too. What is in flight is never cut. One act at a time; who asks for a drain while one is under way is answered with it. */
 #include "daemon/operator-drain.h"
 
 #include "api/problem.h"
@@ -84,12 +84,15 @@ int operator_restore_begin(Controller *controller, const Caller *caller, ApiRepl
         if (check_asked(controller, problem) < 0)
                 return -1;
         OperatorDrain *drain = controller->operator_drain;
+        if (operator_drain_note_restoring(controller, caller->name, &error) < 0)
+                return problem_set(problem, 503, EXIT_IO, "Journal unusable", "%s", error_text(&error));
         drain->op = op_cancel(drain->op);
-        snprintf(drain->by, sizeof drain->by, "%s", caller->name);
         snprintf(message, sizeof message, "%s has given traffic back meanwhile", caller->name);
         operator_drain_refuse(drain, 409, EXIT_CANCELLED, "Restored meanwhile", message);
+        drain->give_back = true;
         if (operator_drain_give_back(controller, &error) < 0)
-                return problem_set(problem, 503, EXIT_UNAVAILABLE, "Not restored", "%s", error_text(&error));
+                return problem_set(problem, 503, EXIT_UNAVAILABLE, "Not restored", "%s; it is tried again",
+                                   error_text(&error));
         drain->restorer = reply;
         operator_drain_tell(controller);
         return 0;
@@ -97,11 +100,11 @@ int operator_restore_begin(Controller *controller, const Caller *caller, ApiRepl
 
 void operator_drain_yield(Controller *controller) {
         OperatorDrain *drain = controller->operator_drain;
-        if (!drain || !drain->restoring)
+        if (!drain || !(drain->restoring || drain->give_back))
                 return;
         drain->op = op_cancel(drain->op);
-        drain->restoring = drain->give_back = false;
-        operator_drain_forget(controller);
+        drain->restoring = drain->give_back = false; /* what is journalled stays: the run gives it back, or we do after it */
+        drain->looked = false;
         ApiReply *restorer = drain->restorer;
         drain->restorer = NULL;
         if (!restorer)
@@ -121,6 +124,9 @@ static void look_at_hold(Controller *controller) {
                 return;
         drain->looked = true;
         drain->taken = drain->taken && hold_stays(&drain->hold);
+        drain->give_back |= drain->hold.restoring;
+        if (drain->hold.restoring)
+                snprintf(drain->by, sizeof drain->by, "%s", drain->hold.by);
 }
 
 static bool must_drain(const Controller *controller) {

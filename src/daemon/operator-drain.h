@@ -36,5 +36,7 @@ int operator_drain_give_back(Controller *controller, Error *error);
 
 void operator_drain_answer(Controller *controller); /* who waits, as far as there is an answer */
 void operator_drain_refuse(OperatorDrain *drain, int status, int exit_code, const char *title, const char *detail);
-void operator_drain_forget(Controller *controller); /* the hold: nobody wants it any more */
+void operator_drain_forget(Controller *controller); /* the hold: nobody wants it any more, and it is over */
+/* The same while it isn't over: a controller that dies now leaves its successor the wish to give it back, not the drain. */
+int operator_drain_note_restoring(Controller *controller, const char *by, Error *error);
 void operator_drain_tell(Controller *controller);

@@ -249,13 +249,22 @@ int runner_begin(Runner *runner, const RunnerRequest *request, LockHolder *ret_h
         return r < 0 ? give_up(runner, r) : 0;
 }
 
-static int load_open_run(Runner *runner, Error *error) {
-        if (runner->journal) {
-                int r = journal_open_run(runner->journal, &runner->run, error);
-                if (r != 0)
-                        return r;
-        }
-        return sidefile_open_run(runner->side_path, &runner->run, error);
+/* 1: it is sound; 0: there is none; -EBADMSG: it can't be gone on with, `error` says why. */
+static int load_open_run(const Runner *runner, Run *ret_run, Error *error) {
+        Run run = {0};
+        int r = runner->journal ? journal_open_run(runner->journal, &run, error) : 0;
+        if (r == 0)
+                r = sidefile_open_run(runner->side_path, &run, error);
+        if (r <= 0)
+                return r;
+        const char *broken = run_check(&run);
+        if (broken)
+                return error_set(error, -EBADMSG,
+                                 "run %lld was left open and is not sound (%s): nothing is done automatically. Look at "
+                                 "what runs, put it right (auto-rollback manual VERSION), then: auto-rollback resume",
+                                 (long long)run.id, broken);
+        *ret_run = run;
+        return 1;
 }
 
 int runner_recover(Runner *runner, LockHolder *ret_holder, Error *error) {
@@ -265,21 +274,33 @@ int runner_recover(Runner *runner, LockHolder *ret_holder, Error *error) {
                           error);
         if (r < 0)
                 return r;
-        r = load_open_run(runner, error);
+        r = load_open_run(runner, &runner->run, error);
         if (r <= 0)
                 return give_up(runner, r);
-        const char *broken = run_check(&runner->run);
-        if (broken)
-                return give_up(runner,
-                               error_set(error, -EBADMSG,
-                                         "run %lld in the journal is not sound (%s): see 'auto-rollback history'",
-                                         (long long)runner->run.id, broken));
         runner->under_way = true;
         runner->failures_at_drain = -1;
         runner->hooks.recovering(runner->userdata, &runner->run);
         const RunEvent recover = {.type = EVENT_RECOVER, .wall = clock_wall_us()};
         feed(runner, &recover);
         return 1;
+}
+
+int runner_put_aside(Runner *runner, const char *by, int64_t *ret_id, LockHolder *ret_holder, Error *error) {
+        char why[DETAIL_MAX];
+        Run run;
+        Error broken = {0};
+        if (runner->under_way || !runner->journal)
+                return 0;
+        int r = lock_take(runner->lock_path, "putting a run aside", 0, ret_holder, &runner->lock_fd, error);
+        if (r < 0)
+                return r;
+        r = load_open_run(runner, &run, &broken);
+        if (r == -EBADMSG) {
+                snprintf(why, sizeof why, "put aside by %.60s: %.160s", by, error_text(&broken));
+                r = journal_put_aside(runner->journal, clock_wall_us(), why, ret_id, error);
+        } else
+                r = r < 0 ? error_set(error, r, "%s", error_text(&broken)) : 0;
+        return give_up(runner, r);
 }
 
 bool runner_cancel(Runner *runner) {

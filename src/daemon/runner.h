@@ -35,8 +35,12 @@ typedef struct RunnerRequest {
 /* Takes the run lock and begins. -EBUSY: another process holds it, *ret_holder says who, since when and why. */
 int runner_begin(Runner *runner, const RunnerRequest *request, LockHolder *ret_holder, Error *error);
 
-/* Goes on with what a dead process left open in the journal: 1 it does, 0 nothing was open, -EBUSY as above. */
+/* Goes on with what a dead process left open in the journal: 1 it does, 0 nothing was open, -EBUSY as above; -EBADMSG: what was left
+ * open isn't sound. */
 int runner_recover(Runner *runner, LockHolder *ret_holder, Error *error);
+
+/* Ends an open run that isn't sound, on an operator's word: 1 and its id; 0: there is none. */
+int runner_put_aside(Runner *runner, const char *by, int64_t *ret_id, LockHolder *ret_holder, Error *error);
 
 /* True: the run is being undone. False: it is past the point where that is safe (or there is none), and will finish. */
 bool runner_cancel(Runner *runner);

@@ -113,6 +113,10 @@ static void on_traffic_before(StepOp *step, const OpResult *result) {
         Error error = {0};
         bool known = hold_read(step->journal, HOLD_TRAFFIC, &hold, &error) >= 0;
         bool a_runs = known && hold.held && hold.run_id != 0;
+        if (known && hold.restoring) { /* nobody's any more: now it is the run's, which gives it back */
+                drain_now(step, true);
+                return;
+        }
         if (known &&
             hold_stays(&hold)) { /* kept by a controller that may be gone: held here, too, and still the operator's */
                 snprintf(step->drained_by, sizeof step->drained_by, "%s", hold.by);

@@ -5,6 +5,7 @@
 #include "store/shape.h"
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 /* The reserve. The log holds a run's appends without a checkpoint; measured: 3 to 6 frames of 4120 bytes an append. */
 #define WAL_RESERVE_BYTES (8 * 1024 * 1024)
@@ -26,6 +27,8 @@ struct Journal {
         sqlite3_stmt *statements[STATEMENT_COUNT]; /* of the append, which should be quick; prepared at first use */
         int wal_frames;                            /* after the newest commit */
         bool is_new;                               /* made by this journal_open() */
+        dev_t log_device;                          /* of the log that SQLite has open ... */
+        ino_t log_inode;                           /* ... 0: not known */
         char space_problem[ERROR_MESSAGE_MAX];
 };
 

@@ -219,9 +219,57 @@ static int select_one(Journal *journal, const char *rest, int64_t argument, Run 
         return r < 0 ? r : 1;
 }
 
+#define NEWEST_OPEN "WHERE phase NOT IN ('succeeded', 'failed', 'holding') ORDER BY id DESC LIMIT ?1"
+
 int journal_open_run(Journal *journal, Run *ret_run, Error *error) {
-        return select_one(journal, "WHERE phase NOT IN ('succeeded', 'failed', 'holding') ORDER BY id DESC LIMIT ?1", 1,
-                          ret_run, error);
+        return select_one(journal, NEWEST_OPEN, 1, ret_run, error);
+}
+
+static int find_open(Journal *journal, int64_t *ret_id, Error *error) {
+        AUTO_STATEMENT sqlite3_stmt *statement = NULL;
+        int r = journal_prepare(journal, "SELECT id FROM runs " NEWEST_OPEN, &statement, error);
+        if (r < 0)
+                return r;
+        sqlite3_bind_int64(statement, 1, 1);
+        r = journal_step(journal, statement, "find the open run", error);
+        if (r > 0)
+                *ret_id = sqlite3_column_int64(statement, 0);
+        return r;
+}
+
+static int end_unread(Journal *journal, int64_t id, int64_t at_wall, const char *why, Error *error) {
+        AUTO_STATEMENT sqlite3_stmt *statement = NULL;
+        int r = journal_prepare(journal,
+                                "UPDATE runs SET phase = ?2, outcome = ?3, ended_wall = ?4, failure = ?5,"
+                                " cancel_requested = 1 WHERE id = ?1",
+                                &statement, error);
+        if (r < 0)
+                return r;
+        sqlite3_bind_int64(statement, 1, id);
+        sqlite3_bind_text(statement, 2, run_phase_name(RUN_FAILED), -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 3, run_outcome_name(OUTCOME_CANCELLED), -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 4, at_wall);
+        sqlite3_bind_text(statement, 5, why, -1, SQLITE_TRANSIENT);
+        return journal_finish(journal, statement, "put the run aside", error);
+}
+
+int journal_put_aside(Journal *journal, int64_t at_wall, const char *why, int64_t *ret_id, Error *error) {
+        int64_t id = 0;
+        int r = journal_begin(journal, error);
+        if (r < 0)
+                return r;
+        int found = r = find_open(journal, &id, error);
+        if (r > 0)
+                r = end_unread(journal, id, at_wall, why, error);
+        if (r == 0 && found > 0) {
+                const Run run = {.id = id, .phase = RUN_FAILED};
+                r = journal_keep_record(journal, &run, at_wall, why, error);
+        }
+        r = journal_end(journal, r, "put the run aside", error);
+        if (r < 0)
+                return r;
+        *ret_id = id;
+        return found;
 }
 
 int journal_run(Journal *journal, int64_t id, Run *ret_run, Error *error) {

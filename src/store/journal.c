@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define APPLICATION_ID 0x4e565242 /* "NVRB" */
 #define BUSY_MS 1000
@@ -142,7 +143,7 @@ static int migrate_once(Journal *journal, int64_t *version, Error *error) {
 /* In place, each step a transaction of its own: an older program's rows stay as they are, and on a full disk the small steps
  * come through. */
 static int migrate(Journal *journal, Error *error) {
-        int64_t version;
+        int64_t version = 0;
         int r = query_int64(journal, "PRAGMA user_version", &version, error);
         while (r >= 0 && version < JOURNAL_SCHEMA_VERSION)
                 r = migrate_once(journal, &version, error);
@@ -228,6 +229,24 @@ static void cleanup_journal(Journal **journal) {
         journal_close(*journal);
 }
 
+static int look_at_log(const Journal *journal, struct stat *ret_log) {
+        char log[PATH_MAX];
+        int n = snprintf(log, sizeof log, "%s-wal", journal->path);
+        if (n < 0 || (size_t)n >= sizeof log)
+                return -ENAMETOOLONG;
+        return stat(log, ret_log) < 0 ? -errno : 0;
+}
+
+/* SQLite knows which file it has open; of its log, which we have it keep and which it has opened by
+ * now, it does not tell. */
+static void note_log(Journal *journal) {
+        struct stat log;
+        if (look_at_log(journal, &log) < 0)
+                return;
+        journal->log_device = log.st_dev;
+        journal->log_inode = log.st_ino;
+}
+
 int journal_open(const char *path, Journal **ret_journal, Error *error) {
         CLEANUP(cleanup_journal) Journal *journal = journal_new(path);
         Error space = {0};
@@ -238,6 +257,7 @@ int journal_open(const char *path, Journal **ret_journal, Error *error) {
                 return r;
         /* what is missing is a matter of readiness, not a reason to work without a journal */
         (void)journal_prepare_space(journal, &space);
+        note_log(journal);
         *ret_journal = TAKE_PTR(journal);
         return 0;
 }
@@ -275,14 +295,15 @@ bool journal_is_new(const Journal *journal) {
         return journal->is_new;
 }
 
-/* SQLite knows which file it has open; of its log, which we have it keep, it does not tell. */
 bool journal_is_in_place(const Journal *journal) {
-        char log[PATH_MAX];
+        struct stat log;
         int moved = 0;
         if (sqlite3_file_control(journal->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved)
                 return false;
-        int n = snprintf(log, sizeof log, "%s-wal", journal->path);
-        return n < 0 || (size_t)n >= sizeof log || access(log, F_OK) == 0 || errno != ENOENT;
+        int r = look_at_log(journal, &log);
+        if (r < 0)
+                return r != -ENOENT;
+        return journal->log_inode == 0 || (log.st_dev == journal->log_device && log.st_ino == journal->log_inode);
 }
 
 Journal *journal_close(Journal *journal) {

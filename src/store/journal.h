@@ -47,6 +47,10 @@ const char *journal_space_problem(const Journal *journal);
 int journal_append_run(Journal *journal, Run *run, const char *note, Error *error);
 
 int journal_open_run(Journal *journal, Run *ret_run, Error *error); /* 1: the newest run that has not ended; 0: none */
+
+/* Ends that run (failed, cancelled) without reading it, as it can't be gone on with; `why` becomes its failure and a record's note. 1 and its
+ * id; 0: there is none. */
+int journal_put_aside(Journal *journal, int64_t at_wall, const char *why, int64_t *ret_id, Error *error);
 int journal_run(Journal *journal, int64_t id, Run *ret_run, Error *error); /* 1, or 0: no such run */
 
 /* Visits newest first, at most `limit`. A visit that returns other than 0 stops; that value is returned. */

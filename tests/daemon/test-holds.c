@@ -96,6 +96,20 @@ static void test_an_operators_drain_stays_but_not_one_at_the_balancer(void **sta
         journal_close(journal);
 }
 
+static void test_one_that_is_given_back_does_not_stay(void **state) {
+        Journal *journal = open_journal();
+        Error error = {0};
+        const Hold taken = {.held = true, .restoring = true, .since_wall = 1700000000000000, .by = "root (uid 0)"};
+        Hold hold;
+        (void)state;
+        assert_int_equal(hold_take(journal, HOLD_TRAFFIC, &taken, &error), 0);
+        assert_int_equal(hold_read(journal, HOLD_TRAFFIC, &hold, &error), 0);
+        assert_true(hold.held && hold.restoring);
+        assert_false(hold_stays(&hold));
+        assert_int_equal(hold_release(journal, HOLD_TRAFFIC, &error), 0);
+        journal_close(journal);
+}
+
 static void test_without_journal_nothing_is_known(void **state) {
         Hold hold = {.held = true};
         Error error = {0};
@@ -131,6 +145,7 @@ int main(void) {
                 cmocka_unit_test(test_reason_that_grows_when_escaped),
                 cmocka_unit_test(test_text_cut_inside_a_character),
                 cmocka_unit_test(test_an_operators_drain_stays_but_not_one_at_the_balancer),
+                cmocka_unit_test(test_one_that_is_given_back_does_not_stay),
                 cmocka_unit_test(test_without_journal_nothing_is_known),
         };
         return cmocka_run_group_tests(tests, make_directory, remove_directory);

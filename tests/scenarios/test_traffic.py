@@ -146,6 +146,25 @@ def test_balancer_is_away(site):
     assert site.serving() == "v2.4.0"
 
 
+def test_controller_killed_while_it_gives_back(site):
+    """The wish is written before it is done: whoever comes next gives traffic back, instead of draining it again."""
+    site.kills_controller = True
+    site.configure(traffic={"haproxy": {"gate_map": None}})
+    begin(site)
+    assert drain(site)["state"] == "drained"
+    site.host.systemctl("kill", "--signal=STOP", "haproxy.service")
+    asked = threading.Thread(target=lambda: site.ask("POST", "/traffic/restore", {}, timeout=20))
+    asked.start()
+    traffic(site, "it is under way", state="restoring")
+    pid = site.controller_pid()
+    site.host.run(["kill", "-KILL", str(pid)])
+    asked.join()
+    site.host.systemctl("kill", "--signal=CONT", "haproxy.service")
+    site.wait_status(lambda status: status["controller"]["pid"] != pid and status["traffic"]["state"] == "flowing", what="it flows")
+    assert site.serving() == "v2.4.0"
+    assert "drained again" not in site.host.journal(CONTROLLER)
+
+
 def test_drain_that_times_out_cuts_nothing(site):
     site.configure(**LENIENT)
     begin(site, latency_every=2, latency_us=2500000)
@@ -322,6 +341,8 @@ def test_caches_are_cleared_all_at_once(site):
     asked = threading.Thread(target=lambda: answers.append(ask(site, "POST", "/cache/clear", {})))
     asked.start()
     wait_until(lambda: site.inside("/run/hanging").exists(), what="it has begun")
+    begun = site.cli_json("audit", "--limit", "1")["entries"][0]
+    assert (begun["path"], begun["status"]) == ("/api/v3/cache/clear", 202), "written before it ends"
     assert "root" in ask(site, "POST", "/cache/clear", {}, status=409)["detail"]
     asked.join()
     hooks = {hook["name"]: hook for hook in answers[0]["hooks"]}

@@ -108,6 +108,44 @@ static void test_the_open_run_is_the_one_that_has_not_ended(UNUSED void **state)
         journal_close(journal);
 }
 
+static int keep_last(void *userdata, const JournalRecord *record) {
+        memcpy(userdata, record, sizeof *record);
+        return 0;
+}
+
+/* Also one that can't be read any more. */
+static void test_a_run_is_put_aside(UNUSED void **state) {
+        Journal *journal = open_journal("aside");
+        Run sound = full_run(), broken = full_run(), back;
+        JournalRecord last = {0};
+        int64_t id = 0;
+        char command[PATH_MAX + 160];
+        Error error = {0};
+        assert_int_equal(journal_put_aside(journal, 4000, "nothing", &id, &error), 0);
+        sound.phase = RUN_SUCCEEDED;
+        append(journal, &sound, "ended");
+        append(journal, &broken, "begun");
+        snprintf(command, sizeof command,
+                 "/usr/bin/python3 -c 'import sqlite3; c=sqlite3.connect(\"%s\");"
+                 "c.execute(\"UPDATE runs SET phase=\\\"forwards\\\" WHERE id=%lld\"); c.commit()'",
+                 in("aside"), (long long)broken.id);
+        assert_int_equal(system(command), 0);
+        assert_int_equal(journal_open_run(journal, &back, &error), -EBADMSG);
+        assert_int_equal(journal_put_aside(journal, 4000, "put aside by ann", &id, &error), 1);
+        assert_int_equal(id, broken.id);
+        assert_int_equal(journal_open_run(journal, &back, &error), 0);
+        assert_int_equal(journal_run(journal, id, &back, &error), 1);
+        assert_int_equal(back.phase, RUN_FAILED);
+        assert_int_equal(back.outcome, OUTCOME_CANCELLED);
+        assert_int_equal(back.ended_wall, 4000);
+        assert_string_equal(back.failure, "put aside by ann");
+        assert_int_equal(journal_records(journal, id, keep_last, &last, &error), 0);
+        assert_string_equal(last.note, "put aside by ann");
+        assert_int_equal(journal_run(journal, sound.id, &back, &error), 1);
+        assert_int_equal(back.phase, RUN_SUCCEEDED);
+        journal_close(journal);
+}
+
 static int keep_order(void *userdata, const JournalRecord *record) {
         JournalRecord *last = userdata;
         assert_true(record->seq > last->seq);
@@ -465,6 +503,9 @@ static void test_a_log_removed_is_noticed(UNUSED void **state) {
         Journal *journal = open_journal("log");
         assert_int_equal(rename(in("log-wal"), in("log-wal.aside")), 0);
         assert_false(journal_is_in_place(journal));
+        AUTO_CLOSE int another = open(in("log-wal"), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        assert_true(another >= 0);
+        assert_false(journal_is_in_place(journal)); /* replaced */
         assert_int_equal(rename(in("log-wal.aside"), in("log-wal")), 0);
         assert_true(journal_is_in_place(journal));
         journal_close(journal);
@@ -533,6 +574,7 @@ int main(void) {
                 cmocka_unit_test(test_a_run_comes_back_as_it_was),
                 cmocka_unit_test(test_every_append_is_synced_before_it_returns),
                 cmocka_unit_test(test_the_open_run_is_the_one_that_has_not_ended),
+                cmocka_unit_test(test_a_run_is_put_aside),
                 cmocka_unit_test(test_records_tell_the_story_in_order),
                 cmocka_unit_test(test_counts_automatic_rollbacks),
                 cmocka_unit_test(test_validation),
