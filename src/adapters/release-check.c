@@ -320,21 +320,28 @@ static void complete(Check *check) {
         op_complete(&check->op, &result);
 }
 
+static int schedule(Check *check);
+
 static int on_turn(UNUSED sd_event_source *source, void *userdata) {
         Check *check = userdata;
         Error error = {0};
+        check->turn = sd_event_source_disable_unref(check->turn);
         int r = check->stage(check, &error);
+        if (r == 0) {
+                complete(check);
+                return 0;
+        }
+        if (r > 0 && (r = schedule(check)) < 0)
+                error_set(&error, r, "can't go on looking at release %s: %s", check->version, strerror(-r));
         if (r < 0)
                 op_fail(&check->op, &error);
-        else if (r == 0)
-                complete(check);
         return 0;
 }
 
-static int schedule(Check *check, bool urgent) {
+/* A source of its own for each turn: one that stays on would stand before all others of its priority until the end. */
+static int schedule(Check *check) {
+        bool urgent = check->mode == CHECK_VERIFY && !check->thorough;
         int r = sd_event_add_defer(check->store->event, &check->turn, on_turn, check);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(check->turn, SD_EVENT_ON);
         /* a preflight shares the loop fairly; the rest waits until nothing else is to be done */
         if (r >= 0 && !urgent)
                 r = sd_event_source_set_priority(check->turn, SD_EVENT_PRIORITY_IDLE);
@@ -359,7 +366,7 @@ static int begin_check(ReleaseStore *store, const Check *wanted, const char *ver
                      check->mode == CHECK_VERIFY ? "verifying the release" : "taking the release in", budget_us,
                      callback, userdata, check_destroy);
         if (r >= 0)
-                r = schedule(check, check->mode == CHECK_VERIFY && !check->thorough);
+                r = schedule(check);
         if (r < 0) {
                 op_cancel(&check->op);
                 return error_set(error, r, "can't begin to look at release %s: %s", version, strerror(-r));

@@ -102,7 +102,7 @@ void api_server_look(ApiServer *server, void (*problem)(void *userdata, const ch
 #define API_CALM_US 20000
 void api_server_calm(ApiServer *server, bool calm);
 
-/* Tells every open event stream (GET /api/v3/events, server-sent events): type "run", "sample", "decision", "alert", "status".
+/* Tells every open event stream (GET /api/v3/events, server-sent events); the types are those of `event` in shapes.c.
  * Never blocks; NULL allowed. A stream that missed events is told "reset". */
 void api_server_publish(ApiServer *server, const char *type, const json_t *event);
 

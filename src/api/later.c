@@ -65,7 +65,8 @@ void api_reply(ApiReply *reply, int status, json_t *answer, Problem *problem) {
         ApiServer *server = reply->server;
         if (server) {
                 unlink_reply(reply);
-                deliver(server, reply, answer ? (status != 0 ? status : MHD_HTTP_OK) : problem->status, answer, problem);
+                deliver(server, reply, answer ? (status != 0 ? status : MHD_HTTP_OK) : problem->status, answer,
+                        problem);
         }
         json_decref(answer);
         if (problem)

@@ -92,7 +92,7 @@ const Route routes[] = {
         {"POST", "/api/v3/deployment/pause", OPERATION(pause), ROUTE_JSON, RIGHT_ACT, 0, NULL, pause_params,
          "deployments", "Forbids deployments until they are resumed"},
         {"POST", "/api/v3/deployment/resume", OPERATION(resume), ROUTE_JSON, RIGHT_ACT, 0, NULL, no_params,
-         "deployments", "Allows deployments again"},
+         "deployments", "Allows deployments again; puts a run aside that was left open and can't be gone on with"},
         {"GET", "/api/v3/deployment/status", OPERATION(deployment_status), ROUTE_JSON, RIGHT_READ, KEEP_MS, NULL,
          no_params, "deployments", "Whether deployments are paused, by whom and why"},
         {"POST", "/api/v3/traffic/drain", OPERATION(traffic_drain), ROUTE_SLOW, RIGHT_ACT, 0, NULL, drain_params,

@@ -87,13 +87,22 @@ static int on_timer(UNUSED sd_event_source *source, UNUSED uint64_t usec, void *
 }
 
 static int on_pump(UNUSED sd_event_source *source, void *userdata) {
-        server_pump(userdata);
+        ApiServer *server = userdata;
+        server->pump_source = sd_event_source_disable_unref(server->pump_source);
+        server_pump(server);
         return 0;
 }
 
+/* Made anew each time: one that is enabled again would still stand before all others of its priority, and those who keep it busy
+ * would keep new connections and deadlines from their turn. */
 void server_pump_soon(ApiServer *server) {
-        if (!server->calm) /* else it is pumped anyhow */
-                sd_event_source_set_enabled(server->pump_source, SD_EVENT_ONESHOT);
+        if (server->calm || server->pump_source) /* calm, it is pumped anyhow */
+                return;
+        int r = sd_event_add_defer(server->event, &server->pump_source, on_pump, server);
+        if (r >= 0)
+                r = sd_event_source_set_priority(server->pump_source, SD_EVENT_PRIORITY_IDLE);
+        if (r < 0)
+                set_timer(server, 1);
 }
 
 /* ---- calm ---- */
@@ -119,7 +128,8 @@ void api_server_calm(ApiServer *server, bool calm) {
                         sd_event_source_set_enabled(sources[i], calm ? SD_EVENT_OFF : SD_EVENT_ON);
         sd_event_source_set_time_relative(server->calm_source, API_CALM_US);
         sd_event_source_set_enabled(server->calm_source, calm ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
-        sd_event_source_set_enabled(server->pump_source, calm ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+        server->pump_source = sd_event_source_disable_unref(server->pump_source);
+        server_pump_soon(server);
 }
 
 /* ---- connections ---- */
@@ -298,10 +308,6 @@ static int add_sources(ApiServer *server, Error *error) {
                 r = add_timer(server, &server->tick_source, TICK_US / 4, on_tick);
         if (r >= 0)
                 r = add_timer(server, &server->calm_source, 1000, on_calm);
-        if (r >= 0)
-                r = sd_event_add_defer(server->event, &server->pump_source, on_pump, server);
-        if (r >= 0)
-                r = sd_event_source_set_priority(server->pump_source, SD_EVENT_PRIORITY_IDLE);
         return r < 0 ? error_set(error, r, "cannot watch the control socket: %s", strerror(-r)) : 0;
 }
 
@@ -378,7 +384,7 @@ ApiServer *api_server_free(ApiServer *server) {
         stop(&server->plain);
         stop(&server->secure);
         sd_event_source_disable_unref(server->timer_source);
-        sd_event_source_disable_unref(server->pump_source);
+        server->pump_source = sd_event_source_disable_unref(server->pump_source);
         sd_event_source_disable_unref(server->tick_source);
         sd_event_source_disable_unref(server->calm_source);
         tls_unref(server->credentials);

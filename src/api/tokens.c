@@ -93,11 +93,17 @@ static int check_file(const char *path, const struct stat *st, Error *error) {
                 return error_set(error, -EPERM,
                                  "%s belongs to uid %u, who could let himself in; mend it with: chown %u %s", path,
                                  (unsigned)st->st_uid, (unsigned)geteuid(), path);
-        mode_t allowed = S_IRWXU | (st->st_gid == getegid() ? S_IRGRP : 0);
-        if ((st->st_mode & 0777 & ~allowed) != 0)
+        bool ours = st->st_uid == geteuid(), for_group = st->st_gid == getegid();
+        mode_t allowed = S_IRWXU | (for_group ? S_IRGRP : 0);
+        bool closed = (st->st_mode & 0777 & ~allowed) == 0, readable = ours || (for_group && (st->st_mode & S_IRGRP));
+        if (closed && (readable || geteuid() == 0))
+                return 0;
+        if (ours)
                 return error_set(error, -EPERM, "%s is open to others (mode %04o); mend it with: chmod go= %s", path,
                                  (unsigned)(st->st_mode & 07777), path);
-        return 0;
+        return error_set(error, -EPERM, "%s is %s (mode %04o); mend it with: chgrp %u %s && chmod 640 %s", path,
+                         closed ? "closed to us" : "open to others", (unsigned)(st->st_mode & 07777),
+                         (unsigned)getegid(), path, path);
 }
 
 static int parse_file(const char *path, char *text, Token **ret_list, size_t *ret_count, Error *error) {

@@ -3,7 +3,7 @@
 #pragma once
 
 enum {
-        EXIT_OK = 0,                /* done; a rollback: succeeded and validated */
+        EXIT_OK = 0,              /* done; a rollback: succeeded and validated */
         EXIT_HEALTH_DEGRADED = 1, /* these three: health-checker alone, as monitoring plugins have it */
         EXIT_HEALTH_UNHEALTHY = 2,
         EXIT_HEALTH_UNKNOWN = 3,

@@ -11,8 +11,8 @@ typedef struct Options {
         const char *config_path;
         bool config_given; /* on the command line */
         bool json, dry_run, yes, no_input, reference, act, help;
-        const char *to;    /* NULL: not given */
-        const char *limit; /* as typed; NULL: not given */
+        const char *to;       /* NULL: not given */
+        const char *limit;    /* as typed; NULL: not given */
         const char *interval; /* the same */
 } Options;
 

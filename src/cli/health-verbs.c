@@ -8,8 +8,6 @@
 #include "cli/print.h"
 #include "daemon/checkup-once.h"
 
-#include <string.h>
-
 #define HEALTH_PATH "/api/v3/health"
 
 int health_exit_code(const json_t *health) {
@@ -74,13 +72,6 @@ int verb_health_status(Command *command) {
 
 /* ---- once ---- */
 
-static const ComponentHealth *find(const Health *health, const char *name) {
-        for (unsigned i = 0; i < health->count; i++)
-                if (strcmp(health->components[i].name, name) == 0)
-                        return &health->components[i];
-        return NULL;
-}
-
 /* What one look can't tell, and who looks all the time can. */
 static void take_from_controller(Command *command, Health *health) {
         Health known = {0};
@@ -93,7 +84,7 @@ static void take_from_controller(Command *command, Health *health) {
         json_decref(answer);
         for (unsigned i = 0; i < health->count; i++) {
                 ComponentHealth *component = &health->components[i];
-                const ComponentHealth *other = find(&known, component->name);
+                const ComponentHealth *other = health_find(&known, component->name);
                 if (component->state != HEALTH_UNKNOWN || !other || other->state == HEALTH_UNKNOWN)
                         continue;
                 *component = *other;

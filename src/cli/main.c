@@ -12,7 +12,16 @@
 
 #define SOCKET_DEFAULT "/run/novacron/rollback.sock"
 
-enum { OPTION_JSON = 256, OPTION_NO_INPUT, OPTION_TO, OPTION_LIMIT, OPTION_REFERENCE, OPTION_INTERVAL, OPTION_ACT, OPTION_GENERATE };
+enum {
+        OPTION_JSON = 256,
+        OPTION_NO_INPUT,
+        OPTION_TO,
+        OPTION_LIMIT,
+        OPTION_REFERENCE,
+        OPTION_INTERVAL,
+        OPTION_ACT,
+        OPTION_GENERATE
+};
 
 static const struct option long_options[] = {
         {"config", required_argument, NULL, 'c'},
@@ -111,14 +120,14 @@ static int unknown_verb(const Command *command, const char *name) {
 }
 
 static const char *option_name(unsigned option) {
-        return option == ALLOW_JSON      ? "--json"
-               : option == ALLOW_DRY_RUN ? "--dry-run"
-               : option == ALLOW_YES     ? "--yes"
-               : option == ALLOW_TO      ? "--to"
-               : option == ALLOW_LIMIT   ? "--limit"
-               : option == ALLOW_ACT     ? "--act"
+        return option == ALLOW_JSON       ? "--json"
+               : option == ALLOW_DRY_RUN  ? "--dry-run"
+               : option == ALLOW_YES      ? "--yes"
+               : option == ALLOW_TO       ? "--to"
+               : option == ALLOW_LIMIT    ? "--limit"
+               : option == ALLOW_ACT      ? "--act"
                : option == ALLOW_INTERVAL ? "--interval"
-                                         : "--reference";
+                                          : "--reference";
 }
 
 /* An option a verb doesn't know is an error, never ignored: `status --dry-run` is harmless, but `deploy --to` isn't. */
@@ -126,9 +135,8 @@ static int check_usage(const Command *command, const Typed *typed) {
         const Verb *verb = command->verb;
         for (unsigned option = 1; option <= ALLOW_INTERVAL; option <<= 1)
                 if (typed->options & option & ~verb->options)
-                        return command_error(command, EXIT_USAGE_ERROR,
-                                             "'%s' has no option %s; see: %s %s --help", verb->name,
-                                             option_name(option), program.name, verb->name);
+                        return command_error(command, EXIT_USAGE_ERROR, "'%s' has no option %s; see: %s %s --help",
+                                             verb->name, option_name(option), program.name, verb->name);
         if (command->argc < verb->min_arguments)
                 return command_error(command, EXIT_USAGE_ERROR, "%s is missing; usage: %s %s %s", verb->arguments,
                                      program.name, verb->name, verb->arguments);

@@ -1,6 +1,7 @@
 #include "core/health.h"
 
 #include <stddef.h>
+#include <string.h>
 
 static bool counts(const ComponentHealth *component) {
         return component->state != HEALTH_UNKNOWN && component->weight > 0;
@@ -33,6 +34,13 @@ void health_sum_up(Health *health) {
                 health->state = HEALTH_UNKNOWN;
         else
                 health->state = worse ? HEALTH_DEGRADED : HEALTH_HEALTHY;
+}
+
+const ComponentHealth *health_find(const Health *health, const char *name) {
+        for (unsigned i = 0; i < health->count; i++)
+                if (strcmp(health->components[i].name, name) == 0)
+                        return &health->components[i];
+        return NULL;
 }
 
 HealthState health_strike(unsigned *strikes, unsigned failures, HealthState found, bool at_once, bool counted,

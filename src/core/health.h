@@ -37,6 +37,8 @@ typedef struct Health {
 /* Fills state, score, points and weights from the components. */
 void health_sum_up(Health *health);
 
+const ComponentHealth *health_find(const Health *health, const char *name); /* NULL: there is none of that name */
+
 #define HEALTH_SCORE_LOW                                                                                               \
         50 /* below it the whole is unhealthy; while failures are counted a component has at least this */
 

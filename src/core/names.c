@@ -67,7 +67,8 @@ static const char *const guard_texts[] = {
         [GUARD_SAME_BEFORE] =
                 "the same symptoms were there before the deployment, or not ruled out: a rollback may not help",
         [GUARD_DRAINED_BY_OPERATOR] = "an operator has drained the traffic; nothing is done behind their back",
-        [GUARD_RUN_UNSOUND] = "a run was left open that can't be understood; a person has to look, then: auto-rollback resume",
+        [GUARD_RUN_UNSOUND] =
+                "a run was left open that can't be gone on with; a person has to look, then: auto-rollback resume",
 };
 static const char *const sample_states[] = {
         [SAMPLE_UNKNOWN] = "unknown",

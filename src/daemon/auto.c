@@ -29,6 +29,7 @@ typedef struct Daemon {
         sd_event_source *recover_timer, *files_timer;
         bool opened; /* the configuration in force has worked */
         bool stopping, adopted;
+        bool no_directory; /* for the socket; said once */
 } Daemon;
 
 /* ---- logging ---- */
@@ -209,8 +210,10 @@ static int on_files(sd_event_source *source, uint64_t usec, void *userdata) {
         Daemon *daemon = userdata;
         (void)usec;
         Error error = {0};
-        if (make_socket_directory(daemon, &error) < 0)
+        bool no_directory = make_socket_directory(daemon, &error) < 0;
+        if (no_directory && !daemon->no_directory)
                 log_warn("%s", error_text(&error));
+        daemon->no_directory = no_directory;
         api_server_look(daemon->server, on_api_problem, daemon->controller);
         controller_look_at_journal(daemon->controller);
         int r = sd_event_source_set_time_relative(source, (uint64_t)FILES_EVERY_US);

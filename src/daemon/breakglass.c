@@ -181,8 +181,8 @@ static int finish_what_was_open(BreakGlass *glass, bool emergency, Problem *prob
                 if (r > 0)
                         return runner_run(glass->controller->runner) && loop_until_finished(glass, problem) < 0 ? -1
                                                                                                                 : 1;
-                if (r == -EBADMSG && emergency) /* an operator has looked: that doesn't wait for what can't be gone on with */
-                        return 0;
+                if (r == -EBADMSG && emergency)
+                        return 0; /* what can't be gone on with is no reason to wait */
                 if (r == -EBUSY && !emergency)
                         return controller_busy(problem, &holder, &error);
                 if (r == -EBUSY && hung_holder_wait(glass->controller, &glass->waiting_since, &holder, &error) >= 0)

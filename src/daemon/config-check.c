@@ -96,10 +96,9 @@ static int check_units(const ConfigLoad *load, const Config *config) {
 }
 
 int config_check(const ConfigLoad *load, const Config *config) {
-        static int (*const checks[])(const ConfigLoad *, const Config *) = {check_window, check_health, check_paths,
-                                                                            check_alerts, check_units,
-                                                                            config_check_components,
-                                                                            config_check_addresses};
+        static int (*const checks[])(const ConfigLoad *, const Config *) = {
+                check_window,          check_health, check_paths, check_alerts, check_units, config_check_components,
+                config_check_addresses};
         for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
                 int r = checks[i](load, config);
                 if (r < 0)

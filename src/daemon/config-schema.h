@@ -35,12 +35,12 @@ const BlockSpec *config_block_find(const char *name, size_t *ret_index); /* NULL
 /* A component that is built in (`components:`), and where its settings' defaults differ from the rows'. */
 typedef struct BuiltIn {
         const char *name;
-        bool checkable;                       /* may have one of the checks that declare a component */
-        bool own_times;                       /* its interval and timeout are set elsewhere: in the block of its name */
+        bool checkable; /* may have one of the checks that declare a component */
+        bool own_times; /* its interval and timeout are set elsewhere: in the block of its name */
         const char *weight, *critical, *interval; /* NULL: the row's default */
 } BuiltIn;
 
-extern const BuiltIn config_built_ins[]; /* ends with a row whose name is NULL */
+extern const BuiltIn config_built_ins[];               /* ends with a row whose name is NULL */
 const BuiltIn *config_built_in_find(const char *name); /* NULL: the operator's own */
 /* Whether a row makes sense for it; NULL: for a component of the operator's own. */
 bool config_built_in_has(const BuiltIn *built_in, const char *key);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define RECOVER_AGAIN_US (5 * USEC_PER_SEC) /* when what was left open could not be told */
-#define DECIDE_AGAIN_US (5 * USEC_PER_SEC) /* when a rollback that was decided could not be begun */
+#define DECIDE_AGAIN_US (5 * USEC_PER_SEC)  /* when a rollback that was decided could not be begun */
 
 /* Baking ends well when nothing has triggered for long enough and the service is sound now: no sample of the window is degraded. */
 static void look_at_bake(Controller *controller, const Verdict *verdict) {

@@ -72,8 +72,8 @@ int64_t deployment_age(const Controller *controller) {
 bool deployment_armed(const Controller *controller, int64_t *ret_until_wall) {
         const Deployment *deployment = &controller->deployment;
         int64_t age = deployment_age(controller), left, until = 0;
-        bool armed = policy_armed(&controller->config->rules, controller->deployment_known ? deployment : NULL, age,
-                                  &left);
+        bool armed =
+                policy_armed(&controller->config->rules, controller->deployment_known ? deployment : NULL, age, &left);
         if (armed && left > 0) {
                 int64_t step = clock_wall_us() - age - deployment->at_wall; /* of the wall clock, since it was made */
                 until = deployment->at_wall + age + left + (llabs(step) < STEP_SHOWN_US ? 0 : step);

@@ -7,7 +7,6 @@
 #include "daemon/operations.h"
 
 #include <assert.h>
-#include <string.h>
 
 #define MOVE_BUDGET_US (10 * USEC_PER_SEC)
 
@@ -33,10 +32,8 @@ static const char *reason_unknown(const Controller *controller) {
         const Health *health = controller->checkup ? checkup_health(controller->checkup) : NULL;
         if (!is_configured(controller))
                 return "no cluster is configured: consensus.driver in rollback.yaml is none";
-        for (unsigned i = 0; health && i < health->count; i++)
-                if (strcmp(health->components[i].name, "consensus") == 0 && health->components[i].reason[0])
-                        return health->components[i].reason;
-        return "the cluster has not been asked yet";
+        const ComponentHealth *consensus = health ? health_find(health, "consensus") : NULL;
+        return consensus && consensus->reason[0] ? consensus->reason : "the cluster has not been asked yet";
 }
 
 static json_t *tristate_json(Tristate value) {

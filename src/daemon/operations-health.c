@@ -5,8 +5,6 @@
 #include "core/words.h"
 #include "daemon/operations.h"
 
-#include <string.h>
-
 static int status_of(HealthState state) {
         return state == HEALTH_UNHEALTHY ? 503 : 0;
 }
@@ -23,13 +21,6 @@ static int no_such_component(const Health *health, const char *name, Problem *pr
                            near ? near : "", near ? "'?" : "", names);
 }
 
-static const ComponentHealth *find(const Health *health, const char *name) {
-        for (unsigned i = 0; i < health->count; i++)
-                if (strcmp(health->components[i].name, name) == 0)
-                        return &health->components[i];
-        return NULL;
-}
-
 int op_health(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
         const Controller *controller = self;
         const char *name = text_of(arguments, "name");
@@ -38,7 +29,7 @@ int op_health(void *self, const json_t *arguments, const Caller *caller, json_t 
                 return problem_set(problem, 503, EXIT_UNAVAILABLE, "Not known yet",
                                    "the controller has only just begun to measure");
         const Health *health = checkup_health(controller->checkup);
-        const ComponentHealth *component = name[0] ? find(health, name) : NULL;
+        const ComponentHealth *component = name[0] ? health_find(health, name) : NULL;
         if (name[0] && !component)
                 return no_such_component(health, name, problem);
         int r = answer(component ? wire_component(component) : wire_health(health), ret_answer, problem);

@@ -103,7 +103,8 @@ void operator_drain_yield(Controller *controller) {
         if (!drain || !(drain->restoring || drain->give_back))
                 return;
         drain->op = op_cancel(drain->op);
-        drain->restoring = drain->give_back = false; /* what is journalled stays: the run gives it back, or we do after it */
+        drain->restoring = drain->give_back =
+                false; /* what is journalled stays: the run gives it back, or we do after it */
         drain->looked = false;
         ApiReply *restorer = drain->restorer;
         drain->restorer = NULL;

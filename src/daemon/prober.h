@@ -16,5 +16,5 @@ void prober_proven(Prober *prober);
 const ProbeView *prober_view(const Prober *prober);
 /* What the newest answer was, for people: "http://... answered 503". "" while there is none. */
 const char *prober_detail(const Prober *prober);
-int64_t prober_since_wall(const Prober *prober); /* healthy or unhealthy since; 0: unknown */
+int64_t prober_since_wall(const Prober *prober);    /* healthy or unhealthy since; 0: unknown */
 int64_t prober_answered_mono(const Prober *prober); /* the newest answer, good or bad, or that none came; 0: none yet */

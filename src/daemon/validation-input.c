@@ -182,16 +182,12 @@ static void gather_consensus(Gathering *gathering) {
 static void gather_database(Gathering *gathering) {
         const Controller *controller = gathering->controller;
         const Health *health = controller->checkup ? checkup_health(controller->checkup) : NULL;
+        const ComponentHealth *component = health ? health_find(health, "database") : NULL;
         ValidationFact *database = &gathering->input.database;
-        for (unsigned i = 0; health && i < health->count; i++) {
-                const ComponentHealth *component = &health->components[i];
-                if (strcmp(component->name, "database") == 0 && component->configured &&
-                    component->state == HEALTH_UNHEALTHY) {
-                        *database = (ValidationFact){.state = KNOWN_FALSE, .words = component->reason};
-                        return;
-                }
-        }
-        database->absent = "nothing measures replication: no data adapter is configured";
+        if (component && component->configured && component->state == HEALTH_UNHEALTHY)
+                *database = (ValidationFact){.state = KNOWN_FALSE, .words = component->reason};
+        else
+                database->absent = "nothing measures replication: no data adapter is configured";
 }
 
 static void gather_traffic(Gathering *gathering) {

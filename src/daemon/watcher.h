@@ -1,6 +1,6 @@
 /* Watcher: looks at the service all the time: a sample every decision.interval, the source's pulse and the outage rule every second,
- * the units as they change, the balancer now and then (every second while a run or an operator drains). It keeps what it saw and says when there is something to think about;
- * it decides nothing. */
+ * the units as they change, the balancer now and then (every second while a run or an operator drains). It keeps what it saw and
+ * says when there is something to think about; it decides nothing. */
 #pragma once
 
 #include "core/engine.h"

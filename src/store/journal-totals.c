@@ -46,7 +46,8 @@ static int take_decisions(sqlite3_stmt *statement, JournalTotals *totals) {
         return 0;
 }
 
-/* A clock that was set back makes no time pass backwards: max(0, ...). What a newer program wrote, with words that this one doesn't know, is left out: it isn't ours to count. */
+/* A clock that was set back makes no time pass backwards: max(0, ...). What a newer program wrote, with words that this one doesn't
+ * know, is left out: it isn't ours to count. */
 static int add_up(Journal *journal, const char *sql, TakeTotal *take, JournalTotals *totals, Error *error) {
         AUTO_STATEMENT sqlite3_stmt *statement = NULL;
         int r = journal_prepare(journal, sql, &statement, error);

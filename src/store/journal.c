@@ -60,8 +60,7 @@ static const char schema[] =
         "CREATE TABLE deployments (id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, version TEXT NOT NULL,"
         " previous TEXT NOT NULL, at_wall INTEGER NOT NULL, symptoms_before INTEGER NOT NULL, rolled_back INTEGER NOT NULL);"
         "CREATE TABLE \"values\" (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
-        "CREATE TABLE alerts (id INTEGER PRIMARY KEY, at_wall INTEGER NOT NULL, source TEXT NOT NULL, message TEXT NOT NULL);"
-        AUDIT_TABLE
+        "CREATE TABLE alerts (id INTEGER PRIMARY KEY, at_wall INTEGER NOT NULL, source TEXT NOT NULL, message TEXT NOT NULL);" AUDIT_TABLE
         /* filled and emptied by journal_prepare_space(): what it leaves is free pages */
         "CREATE TABLE reserve (filler BLOB);";
 

@@ -1,5 +1,6 @@
 """The edge metrics: what a real HAProxy's log tells, and what strangers may do to the port."""
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -375,6 +376,23 @@ def test_haproxy_tells_what_requests_got(balancer):
     wait_requests(edge, 24)
     pulse = edge.ask("pulse")
     assert pulse["failures"] == 2 and pulse["failing"]
+
+
+@needs_haproxy
+@ROOT
+def test_haproxy_of_its_own_user_is_believed(tmp_path):
+    """As a package sets it up: begun by root, then the user haproxy."""
+    balancer = Balancer(tmp_path)
+    balancer.config.write_text(balancer.config.read_text().replace("\nglobal\n", "\nglobal\n  user haproxy\n", 1))
+    balancer.start_service()
+    balancer.start()
+    balancer.wait_up()
+    assert os.stat(f"/proc/{balancer.process.pid}").st_uid == pwd.getpwnam("haproxy").pw_uid
+    edge = listen(balancer)
+    balancer.get()
+    wait_requests(edge, 1)
+    assert edge.ask("pulse")["warnings"] == []
+    balancer.close()
 
 
 @needs_haproxy

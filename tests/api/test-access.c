@@ -1,5 +1,5 @@
 /* The rules of who may do what, as tables of requests; what a connection is known by is made up here. The kernel's own answers are
- * in test-peer-tcp.c. */
+ * in tests/base/test-peer-tcp.c. */
 #include "api/access-decide.h"
 #include "api/problem.h"
 #include "api/session.h"
@@ -660,6 +660,17 @@ static void test_who_could_change_the_tokens_file(UNUSED void **state) {
         if (geteuid() == 0) {
                 assert_int_equal(chown(tokens_path, NOBODY, 0), 0);
                 assert_non_null(strstr(problem_now(), "chown 0"));
+                /* root's, and we are not: to close it would lock us out */
+                assert_int_equal(chmod(directory, 0755), 0);
+                static const mode_t roots[] = {0644, 0640, 0600};
+                for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
+                        write_tokens(text, roots[i]);
+                        assert_int_equal(setegid(NOBODY) | seteuid(NOBODY), 0);
+                        const char *says = problem_now();
+                        assert_int_equal(seteuid(0) | setegid(0), 0);
+                        if (!strstr(says, "chgrp 65534 ") || !strstr(says, "chmod 640 "))
+                                fail_msg("root's, mode %04o: %s", roots[i], says);
+                }
         }
         assert_int_equal(unlink(tokens_path), 0);
         assert_int_equal(mkfifo(tokens_path, 0600), 0);

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -19,6 +20,7 @@
 #define GET(path) "GET " path " HTTP/1.1\r\n" FIXTURE_CLOSE "\r\n"
 #define NOBODY 65534
 #define STREAMS 1000
+#define GREEDY_HEARD 1000000 /* bytes of answers: it is at it */
 
 static char loopback[64];
 
@@ -255,6 +257,52 @@ static void test_everything_else_comes_first(UNUSED void **state) {
         assert_int_equal(rmdir(directory), 0);
 }
 
+/* Connections that always have another request ready, as long as it lives. */
+static void keep_busy(int heard_fd) {
+        static char requests[64 * 1024];
+        int fds[40];
+        size_t used = 0, one = strlen("GET /api/v3/status HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        while (used + one < sizeof requests)
+                used += (size_t)snprintf(requests + used, sizeof requests - used,
+                                         "GET /api/v3/status HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        used -= used % one;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                fds[i] = http_connect(fixture_socket);
+        size_t heard = 0;
+        for (size_t at[ARRAY_SIZE(fds)] = {0};;)
+                for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+                        static char answers[256 * 1024];
+                        ssize_t sent = send(fds[i], requests + at[i], used - at[i], MSG_DONTWAIT | MSG_NOSIGNAL);
+                        at[i] = sent > 0 ? (at[i] + (size_t)sent) % used : at[i];
+                        ssize_t got = recv(fds[i], answers, sizeof answers, MSG_DONTWAIT);
+                        heard += got > 0 ? (size_t)got : 0;
+                        if (heard > GREEDY_HEARD && heard_fd >= 0 && write(heard_fd, "h", 1) == 1)
+                                heard_fd = -1;
+                }
+}
+
+/* Who never stops asking doesn't keep others from being let in. */
+static void test_the_greedy_leave_room(UNUSED void **state) {
+        assert_int_equal(fixture_start(&(ApiSettings){.listen = loopback}), 0);
+        int heard[2];
+        char byte;
+        assert_int_equal(pipe(heard), 0);
+        pid_t greedy = fork();
+        if (greedy == 0)
+                keep_busy(heard[1]);
+        assert_int_equal(read(heard[0], &byte, 1), 1);
+        for (int i = 0; i < 10; i++) {
+                AUTO_FREE char *answer = http_ask(i % 2 ? loopback : fixture_socket, GET("/api/v3/status"));
+                assert_int_equal(http_status(answer), 200);
+        }
+        kill(greedy, SIGKILL);
+        assert_int_equal(waitpid(greedy, NULL, 0), greedy);
+        close(heard[0]);
+        close(heard[1]);
+        assert_int_equal(fixture_stop(), 0);
+}
+
 /* With too few descriptors it serves those it has them for, and still answers. The last test: what is lowered here stays low. */
 static void test_few_descriptors(UNUSED void **state) {
         const struct rlimit few = {400, 400};
@@ -283,6 +331,7 @@ int main(void) {
                 cmocka_unit_test(test_operators_get_through),
                 cmocka_unit_test(test_calm),
                 cmocka_unit_test(test_everything_else_comes_first),
+                cmocka_unit_test(test_the_greedy_leave_room),
                 cmocka_unit_test(test_few_descriptors),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

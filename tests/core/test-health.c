@@ -93,6 +93,15 @@ static HealthState strike(unsigned *strikes, HealthState found, unsigned *score)
         return health_strike(strikes, 3, found, false, true, score);
 }
 
+static void is_found_by_its_name(void **state) {
+        static const Health health = {.count = 2,
+                                      .components = {{.name = "api"}, {.name = "database"}, {.name = "beyond"}}};
+        (void)state;
+        assert_ptr_equal(health_find(&health, "database"), &health.components[1]);
+        assert_null(health_find(&health, "data"));
+        assert_null(health_find(&health, "beyond"));
+}
+
 static void failures_in_a_row_are_counted(void **state UNUSED) {
         unsigned strikes = 0, score;
         assert_int_equal(strike(&strikes, HEALTH_UNHEALTHY, &score), HEALTH_DEGRADED);
@@ -136,6 +145,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(is_summed_up),
                 cmocka_unit_test(weight_0_is_shown_and_not_counted),
+                cmocka_unit_test(is_found_by_its_name),
                 cmocka_unit_test(failures_in_a_row_are_counted),
                 cmocka_unit_test(some_failures_need_no_count),
                 cmocka_unit_test(a_runs_own_failures_are_not_counted),

@@ -102,7 +102,8 @@ static void test_what_takes_time_and_what_heals(UNUSED void **state) {
         audit_healing(&controller, "sessions", "restarting redis.service, try 1 of 3 in 24 hours: no answer", false);
         audit_healing(&controller, "sessions", "restarting redis.service failed: not allowed", true);
         json_t *list = entries(10);
-        const json_t *failed = json_array_get(list, 0), *heals = json_array_get(list, 1), *begun = json_array_get(list, 2);
+        const json_t *failed = json_array_get(list, 0), *heals = json_array_get(list, 1),
+                     *begun = json_array_get(list, 2);
         assert_int_equal(json_array_size(list), 3);
         assert_int_equal(json_integer_value(json_object_get(begun, "status")), 202);
         assert_string_equal(text(begun, "outcome"), "begun");

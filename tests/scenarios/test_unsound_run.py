@@ -2,7 +2,7 @@
 so nothing acts by itself until an operator has looked."""
 
 from test_between_two_writes import change_journal
-from testsite import CONTROLLER, UNITS
+from testsite import CONTROLLER, NOT_VERIFIED, UNITS
 
 NOT_SOUND = ("INSERT INTO runs SELECT id + 1, kind, mode, from_version, to_version, step_count, reason, initiator, decision_id, 'forward', 'open',"
              " cursor, token, outstanding, settle_tries, cancel_requested, created_wall, 0, '', '', in_flight_cut, requests_failed, symptoms_before"
@@ -42,3 +42,13 @@ def test_nothing_acts_until_an_operator_has_looked(site):
     site.host.systemctl("restart", CONTROLLER)
     status = site.wait_status(lambda status: status["version"] == "v2.4.0", what="it has looked again")
     assert alert(status, "recovery") is None and alert(status, "run") is None
+
+
+def test_an_emergency_without_controller_goes_all_the_same(site):
+    site.begin_with(load=False)
+    site.host.systemctl("stop", CONTROLLER)
+    change_journal(site, NOT_SOUND)
+    refused = site.cli("manual", "--yes", "the scenario asks for it")
+    assert refused.returncode not in (0, NOT_VERIFIED) and "is not sound" in refused.stderr, refused.stderr
+    site.cli("emergency", "--yes", "the scenario asks for it", check=NOT_VERIFIED)
+    assert site.serving() == "v2.4.0"
