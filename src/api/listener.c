@@ -8,11 +8,13 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 #define RETRY_ACCEPT_US UINT64_C(500000)
 #define ACCEPT_AT_ONCE 32
+#define LOOK_AT_STREAMS_US INT64_C(1000000)
 #define SOCKET_MODE 0666 /* everybody may connect; who may do what is asked of the peer */
 
 static const char *const sources[] = {"socket", "api", "api-health", "api-tls"};
@@ -59,6 +61,16 @@ static bool identify(const ApiServer *server, Peer *peer) {
         return true;
 }
 
+/* That a stream which sleeps was left shows only when something is sent to it. */
+static void look_at_streams(ApiServer *server) {
+        int64_t now = server_now(server);
+        if (now < server->streams_looked_mono + LOOK_AT_STREAMS_US)
+                return;
+        server->streams_looked_mono = now;
+        stream_heartbeat(server->hub);
+        (void)stream_wake(server->hub, UINT_MAX);
+}
+
 /* Places of those who have hung up are free only when MHD has noticed: once for all that are accepted together, it gets to. */
 static bool find_place(ApiServer *server, Peer *peer, bool *pumped) {
         if (peers_enter(server, peer))
@@ -66,6 +78,7 @@ static bool find_place(ApiServer *server, Peer *peer, bool *pumped) {
         if (*pumped)
                 return false;
         *pumped = true;
+        look_at_streams(server);
         server_pump(server);
         return peers_enter(server, peer);
 }

@@ -88,6 +88,7 @@ struct ApiServer {
         uint64_t timer_at; /* when timer_source fires; 0: not set */
         int64_t tick_at;   /* the same of tick_source */
         int64_t next_heartbeat_mono;
+        int64_t streams_looked_mono; /* when it was last tried whether the readers of the streams are still there */
         bool calm;
         bool ending; /* nothing is begun any more: the event loop is over */
 

@@ -272,10 +272,8 @@ int breakglass_call(const Config *config, const char *operation, const json_t *a
                 const char *name;
                 size_t offset;
         } readers[] = {
-                {"status", offsetof(ApiOps, status)},
-                {"plan", offsetof(ApiOps, plan)},
-                {"validate", offsetof(ApiOps, validate)},
-                {"history", offsetof(ApiOps, history)},
+                {"status", offsetof(ApiOps, status)},     {"plan", offsetof(ApiOps, plan)},
+                {"validate", offsetof(ApiOps, validate)}, {"history", offsetof(ApiOps, history)},
                 {"audit", offsetof(ApiOps, audit)},
         };
         BreakGlass glass = {.config = config, .on_event = on_event, .userdata = userdata};

@@ -125,7 +125,7 @@ static const SettingSpec component_specs[] = {
         {"tcp", SETTING_ENDPOINT, "", 0, 0, NULL, "Check: accepts a connection"},
         {"command", SETTING_LIST, "", 0, 0, NULL, "Check: exits with 0"},
         {"unit", SETTING_STRING, "", 0, 0, NULL, "Check: this unit is active"},
-        {"restart", SETTING_STRING, "", 0, 0, NULL, "Healing: this unit is restarted"},
+        {"restart", SETTING_STRING, "", 0, 0, NULL, "Healing: this unit is restarted; the polkit rule must allow it"},
         {"clear", SETTING_LIST, "", 0, 0, NULL, "Healing: this command is run before"},
         {"heal_after", SETTING_COUNT, "0", 0, 1000, NULL, "Healing begins after so many failed checks; 0: never"},
         {"heal_backoff", SETTING_DURATION, "60s", SEC, DAY, NULL,

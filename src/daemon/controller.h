@@ -143,7 +143,7 @@ void controller_look_at_journal(Controller *controller);
 
 /* ---- between the parts ---- */
 
-void controller_remember_deployment(Controller *controller);                   /* the newest, as the journal has it */
+void controller_remember_deployment(Controller *controller); /* the newest, as the journal has it */
 
 /* The newest deployment's age, which setting the wall clock doesn't change: deployment-age.c. */
 void deployment_made_now(Controller *controller);
@@ -183,7 +183,7 @@ void aftermath(Controller *controller, const Run *run);
 void aftermath_catch_up(
         Controller *controller); /* of runs that ended just before their process died, or without the journal */
 void aftermath_skip(Controller *controller, int64_t run_id); /* nothing follows from it */
-void aftermath_remind(Controller *controller); /* of a run that holds, after a restart */
+void aftermath_remind(Controller *controller);               /* of a run that holds, after a restart */
 
 void validating_begin(Controller *controller, const Run *run);
 void validating_look(Controller *controller);

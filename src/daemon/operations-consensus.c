@@ -95,9 +95,9 @@ static json_t *known_cluster(const Cluster *cluster) {
         const ConsensusView *view = cluster->view;
         const ConsensusMember *leader = consensus_find(cluster->state, view->leader);
         double age_s = (double)(clock_mono_us() - cluster->state->at_mono) / (double)USEC_PER_SEC;
-        return json_pack("{s:b, s:b, s:o, s:I, s:o, s:i, s:i, s:o, s:o, s:i, s:o, s:f, s:o}", "configured", 1,
+        return json_pack("{s:b, s:b, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:i, s:o, s:f, s:o}", "configured", 1,
                          "leader_elected", (int)(view->leader != 0), "leader", wire_text(leader ? leader->name : NULL),
-                         "term", (json_int_t)view->term, "quorum_healthy", tristate_json(view->quorum), "reachable",
+                         "term", count_json(view->term > 0 ? (int64_t)view->term : -1), "quorum_healthy", tristate_json(view->quorum), "reachable",
                          (int)view->reachable, "needed", (int)view->needed, "members", members_json(cluster),
                          "replication_lag_ms", wire_ms(view->lag_us), "byzantine_nodes", (int)view->byzantine,
                          "byzantine", byzantine_names(cluster), "sample_age_s", age_s, "detail",

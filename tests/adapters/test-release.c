@@ -208,7 +208,8 @@ static void test_a_big_release_never_holds_the_loop_for_long(UNUSED void **state
         Error error = {0};
         Op *op;
         int turns = 0, others = 0;
-        sd_event_source *other; /* as patient as the check, and always ready: requests to the controller are like that */
+        sd_event_source
+                *other; /* as patient as the check, and always ready: requests to the controller are like that */
         assert_int_equal(release_store_take_in(store, "v2.4.0", false, BUDGET, on_answer, &answer, &op, &error), 0);
         AUTO_CLOSE int ready = eventfd(1, EFD_CLOEXEC);
         assert_true(sd_event_add_io(loop, &other, ready, EPOLLIN, on_ready, &others) >= 0);

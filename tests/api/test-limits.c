@@ -257,6 +257,31 @@ static void test_everything_else_comes_first(UNUSED void **state) {
         assert_int_equal(rmdir(directory), 0);
 }
 
+/* Streams that were opened and left don't take up room until the next heartbeat. */
+static void test_streams_that_were_left(UNUSED void **state) {
+        int fds[60];
+        assert_int_equal(fixture_start(&(ApiSettings){.connections = 64, .listen = loopback}), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+                fds[i] = http_connect(i % 2 ? loopback : fixture_socket);
+                assert_true(http_send_text(fds[i], "GET /api/v3/events HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+                AUTO_FREE char *opened = http_read(fds[i], ": connected\n\n");
+                assert_int_equal(http_status(opened), 200);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                close(fds[i]);
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++) /* at the first of them that finds no room it is noticed */
+                fds[i] = http_connect(fixture_socket);
+        int64_t deadline = clock_mono_us() + HTTP_WAIT_MS * 1000;
+        for (int status = 0; status != 200;) {
+                AUTO_FREE char *answer = http_ask(fixture_socket, GET("/api/v3/health"));
+                status = http_status(answer);
+                assert_true(clock_mono_us() < deadline);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                close(fds[i]);
+        assert_int_equal(fixture_stop(), 0);
+}
+
 /* Connections that always have another request ready, as long as it lives. */
 static void keep_busy(int heard_fd) {
         static char requests[64 * 1024];
@@ -331,6 +356,7 @@ int main(void) {
                 cmocka_unit_test(test_operators_get_through),
                 cmocka_unit_test(test_calm),
                 cmocka_unit_test(test_everything_else_comes_first),
+                cmocka_unit_test(test_streams_that_were_left),
                 cmocka_unit_test(test_the_greedy_leave_room),
                 cmocka_unit_test(test_few_descriptors),
         };

@@ -179,7 +179,8 @@ static void decide(Life *life) {
         if (life->decision.kind == DECISION_ROLLBACK)
                 roll_back(life);
         else if (current->state == RELEASE_BAKING &&
-                 policy_bake(&life->rules, &life->deployment, input.deployment_age_us, life->triggered_since, true, true))
+                 policy_bake(&life->rules, &life->deployment, input.deployment_age_us, life->triggered_since, true,
+                             true))
                 current->state = RELEASE_GOOD;
 }
 
