@@ -136,7 +136,8 @@ def measure_asking(rounds, length, figures):
         say(f"  {us:,.0f} a second, nginx {them:,.0f}: {us / them:.2f}")
     figures.put("api_health_vs_nginx", [us / them for us, them in ratios])
     say(f"== {asking.STREAMS:,} event streams while nothing changes")
-    figures.put("api_idle_streams_cpu_percent", [asking.idle_streams(number, rounds, 4 * length) for number in range(min(3, rounds))])
+    count = rounds if length < 5 else max(rounds, 5)
+    figures.put("api_idle_streams_cpu_percent", together(lambda number, of: asking.idle_streams(number, of, 6 * length), count))
     say(f"== Rollbacks with and without a flood of requests ({asking.FLOOD} connections)")
     pairs = []
     for _ in range(rounds):
