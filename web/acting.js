@@ -80,9 +80,21 @@ const tell = (text) => open([h("h2", { id: "dialog-title" }, "What came of it"),
 
 const find = async (list, path, id) => list?.find((one) => one.id === id) ?? (await get(`${path}/${id}`)).body;
 
+/* The controller says it when it is asked for a plan. */
+async function whyNoTarget() {
+  try {
+    await get("/plan?mode=emergency");
+  } catch (error) {
+    if (error instanceof Problem) return error.message;
+    throw error;
+  }
+  return null;
+}
+
 const acts = {
   manual: () => open(dialogs.manual(page.state)),
-  emergency: () => open(dialogs.emergency(page.state)),
+  emergency: async () => open(dialogs.emergency(page.state, page.state.status.target ? null : await whyNoTarget())),
+  restore: () => open(dialogs.restore(page.state)),
   cancel: () => page.state.status.run && open(dialogs.cancel(page.state)),
   pause: () => open(dialogs.pause()),
   resume: () => open(dialogs.resume(page.state)),

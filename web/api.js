@@ -55,7 +55,7 @@ export const endSession = () => ask("DELETE", "/session", null, { "X-Novacron-Se
 /* ---- the event stream ---- */
 
 const SILENT_MS = 45000; // the controller says something every 15 s, if only that it is there
-const RETRY_MS = [500, 1000, 2000, 5000, 10000];
+const RETRY_MS = [500, 1000, 2000]; // who waits for it wants to see that it is back
 
 /* Follows the events after `newest` for ever. `on.event(type, data)`; `on.live()` whenever it is connected anew: everything may have
  * changed; `on.lost(error)`: it is tried again; `on.refused(problem)`: it isn't, until again() is called;
@@ -65,6 +65,7 @@ export class Stream {
     this.on = on;
     this.newest = null;
     this.tries = 0;
+    this.heard = Date.now(); // its last word
   }
 
   start(newest) {
@@ -95,6 +96,7 @@ export class Stream {
       const answer = await fetch(`${BASE}/events`, { headers, signal: stop.signal, credentials: "same-origin", cache: "no-store" });
       if (!answer.ok) throw new Problem(answer.status, await answer.json().catch(() => null));
       this.tries = 0;
+      this.heard = Date.now();
       this.on.live();
       await this.#read(answer.body.pipeThrough(new TextDecoderStream()).getReader(), watch);
     } catch (caught) {
@@ -112,6 +114,7 @@ export class Stream {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
+      this.heard = Date.now();
       watch();
       text += value;
       for (let end; (end = text.indexOf("\n\n")) >= 0; text = text.slice(end + 2)) this.#take(text.slice(0, end));

@@ -1,4 +1,5 @@
 /* The dashboard: asks once, then follows the event stream; every view is drawn anew from the state when something has changed. */
+import { isDrained } from "./next-step.js";
 import { listen } from "./acting.js";
 import { Problem, Stream, Unreachable, beginSession, get, session } from "./api.js";
 import { h, show } from "./dom.js";
@@ -7,12 +8,13 @@ import { showDecisions, showHistory } from "./view-history.js";
 import { showMetrics, showWindow } from "./view-metrics.js";
 import { showAlerts, showConnection, showFacts, showHeadline, showWho } from "./view-now.js";
 import { animateBars, showRun } from "./view-run.js";
-import { age, learnClock } from "./words.js";
+import { age, learnClock, now } from "./words.js";
 
 const SAMPLES_KEPT = 400;
 
 const state = {
   connection: "connecting", // live, lost, refused
+  heard: null, // the controller's last word, once it isn't heard any more
   refusal: null, // why the controller tells us nothing
   session: null, // { who, may_read, may_act }
   status: null,
@@ -71,12 +73,14 @@ function showActions() {
   if (!session.may_act) return show(host, h("p", { class: "detail" }, `${session.who} may look, not act. Root, the service's user and the members of its group may; or sign in with a token.`));
   const paused = status.deployments.paused;
   const running = status.run !== null;
-  const button = (name, text, kind, off) => h("button", { type: "button", class: kind, "data-act": name, "data-key": name, disabled: Boolean(off), title: typeof off === "string" && off }, text);
+  const lost = state.connection === "lost" && "The controller does not answer";
+  const button = (name, text, kind, off) => h("button", { type: "button", class: kind, "data-act": name, "data-key": name, disabled: Boolean(lost || off), title: lost || (typeof off === "string" && off) }, text);
   show(
     host,
-    running ? button("cancel", "Cancel the run …", "") : button("manual", status.target ? `Roll back to ${status.target.version} …` : "Roll back …", "primary", !status.target && "No earlier release is fit for it"),
-    button("emergency", "Emergency …", "danger"),
-    paused && !running ? button("resume", "Resume deployments …", "") : button("pause", "Pause deployments …", "", running),
+    running ? button("cancel", "Cancel the run\u00a0…", "") : button("manual", status.target ? `Roll back to ${status.target.version}\u00a0…` : "Roll back\u00a0…", "primary", !status.target && "No earlier release is fit for it"),
+    button("emergency", "Emergency\u00a0…", "danger"),
+    isDrained(status) && button("restore", "Restore traffic\u00a0…", "primary"),
+    paused && !running ? button("resume", "Resume deployments\u00a0…", "") : button("pause", "Pause deployments\u00a0…", "", running),
   );
 }
 
@@ -214,6 +218,7 @@ const stream = new Stream({
   },
   lost() {
     state.connection = "lost";
+    state.heard = new Date(now() - (Date.now() - stream.heard)).toISOString();
     draw();
   },
   refused() {

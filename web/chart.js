@@ -2,6 +2,7 @@
  * uPlot; what it shows is also in words beside it. */
 
 const uPlot = globalThis.uPlot;
+const AXIS_FONT = "11px system-ui, sans-serif";
 const HEIGHT = 128;
 const TOP = 16; // room for the releases' names
 const RIGHT = 38;
@@ -41,7 +42,7 @@ export class Chart {
   #options() {
     const axis = {
       stroke: () => this.#colour("muted"),
-      font: "11px system-ui, sans-serif",
+      font: AXIS_FONT,
       ticks: { show: false },
       grid: { stroke: () => this.#colour("line"), width: 1 },
     };
@@ -56,7 +57,7 @@ export class Chart {
       series: [{}, { stroke: () => this.#colour("accent"), width: 1.75, spanGaps: false, points: { show: false } }],
       axes: [
         { ...axis, size: 22, gap: 4, space: 70, grid: { show: false }, values: (_, splits) => splits.map((at) => clockOf(at, splits)) },
-        { ...axis, size: 46, gap: 5, space: 26, values: (_, splits) => splits.map((value) => this.metric.tick(value)) },
+        { ...axis, size: (_, ticks) => widest(ticks), gap: 5, space: 26, values: (_, splits) => splits.map((value) => this.metric.tick(value)) },
       ],
       hooks: { draw: [(plot) => this.#draw(plot)], setCursor: [(plot) => this.#point(plot)] },
     };
@@ -86,8 +87,8 @@ export class Chart {
     ctx.font = `${10.5 * ratio}px system-ui, sans-serif`;
     ctx.textBaseline = "top";
     ctx.textAlign = "left";
-    let free = bbox.left + bbox.width + RIGHT * ratio; // names don't lie over each other, and the newest goes first
-    for (const mark of [...(this.marks ?? [])].reverse()) {
+    let free = bbox.left + bbox.width + RIGHT * ratio; // names lie neither over each other nor over a line, and the newest goes first
+    for (const mark of [...(this.marks ?? [])].sort((one, other) => other.at - one.at)) {
       const x = Math.round(plot.valToPos(mark.at, "x", true)) + 0.5;
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
       ctx.strokeStyle = this.#colour("muted");
@@ -97,9 +98,8 @@ export class Chart {
       ctx.fillStyle = this.#colour("muted");
       const width = ctx.measureText(mark.label).width;
       const left = x + 4 * ratio;
-      if (left + width > free) continue;
-      ctx.fillText(mark.label, left, bbox.top - TOP * ratio);
-      free = left - 6 * ratio;
+      if (left + width <= free) ctx.fillText(mark.label, left, bbox.top - TOP * ratio);
+      free = x - 6 * ratio;
     }
   }
 
@@ -140,6 +140,13 @@ export class Chart {
       ctx.fill();
     }
   }
+}
+
+/* Room for the longest of the values beside it. */
+const ruler = document.createElement("canvas").getContext("2d");
+function widest(ticks) {
+  ruler.font = AXIS_FONT;
+  return Math.max(46, ...(ticks ?? []).map((tick) => Math.ceil(ruler.measureText(tick).width) + 10));
 }
 
 /* Where nothing was measured the line is broken, too. */

@@ -54,24 +54,35 @@ export function manual(state) {
   };
 }
 
-export function emergency(state) {
+/* The releases that runs and deployments speak of, newest first. */
+function known({ history, status }) {
+  const named = (history?.deployments ?? []).flatMap((one) => [one.version, one.previous]);
+  const run = (history?.runs ?? []).flatMap((one) => [one.to, one.from]);
+  return [...new Set([...named, ...run, status.version])].filter(Boolean);
+}
+
+/* `none`: why no target can be chosen, in the controller's words. */
+export function emergency(state, none) {
   const { version, target } = state.status;
-  const wanted = target ? `Type the target version, ${target.version}, to confirm` : "Type the version that is to run";
+  const releases = target ? [] : known(state);
+  const wanted = target ? `Type the target version, ${target.version}, to confirm` : "Type the version that is to run; it needs a name";
   return {
     body: [
       h("h2", { id: "dialog-title" }, "Emergency rollback"),
       h("p", { class: "warning" }, "It begins at once. What is in flight gets 5 s at most, and what does not stop is killed. For a total outage, corrupted data or a breach."),
-      pairs(["Current version", version ?? UNKNOWN], ["Target version", target ? [target.version, h("span", { class: "detail" }, ` ${readiness(target)}`)] : "none is fit to be chosen: name one"]),
+      pairs(["Current version", version ?? UNKNOWN], ["Target version", target ? [target.version, h("span", { class: "detail" }, ` ${readiness(target)}`)] : "none can be chosen: name one"]),
+      none && h("p", { class: "detail" }, none),
       target && doubt(target),
       field("reason", "Reason (may be left out)", { maxlength: REASON_MAX }),
-      field("confirm", wanted, { autocapitalize: "none", spellcheck: "false" }),
+      field("confirm", wanted, { autocapitalize: "none", spellcheck: "false", list: releases.length > 0 && "releases" }, releases.length > 0 && `Known here: ${releases.join(", ")}. The one that is current is started again.`),
+      releases.length > 0 && h("datalist", { id: "releases" }, releases.map((one) => h("option", { value: one }))),
       problem(),
       buttons("danger", "Roll back now"),
     ],
     check(form) {
       const typed = value(form, "confirm");
       if (target && typed !== target.version) return refuse(form, "confirm", `Type ${target.version} exactly, to confirm.`);
-      return typed ? null : refuse(form, "confirm", "Type a version.");
+      return typed ? null : refuse(form, "confirm", "Type the version that is to run: the controller can't choose one.");
     },
     go: (form) => act("/rollback", { mode: "emergency", reason: value(form, "reason"), to: value(form, "confirm") }),
   };
@@ -92,6 +103,20 @@ export function cancel(state) {
     said: (answer) => answer.detail,
   };
 }
+
+/* ---- traffic ---- */
+
+export const restore = (state) => ({
+  body: [
+    h("h2", { id: "dialog-title" }, "Restore traffic"),
+    pairs(["Held by", state.status.traffic.by ?? "not known"], ["Runs", `${state.status.version ?? UNKNOWN}, ${state.status.units.state}, ${state.status.health.state}`]),
+    h("p", null, "Clients get the service again at once. Whoever drained it may have had a reason."),
+    problem(),
+    buttons("primary", "Restore traffic"),
+  ],
+  check: () => null,
+  go: () => act("/traffic/restore"),
+});
 
 /* ---- deployments, session ---- */
 

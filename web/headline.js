@@ -1,26 +1,41 @@
 /* The sentence for 3 a.m.: what runs now, is it healthy, what happened last, is anything lost? */
+import { isDrained, isTrafficLost } from "./next-step.js";
 import { clock, duration, plural, sentence, UNKNOWN } from "./words.js";
 
 /* { tone, lead, more[] }: the lead is what is now, the rest what happened and what stands. */
 export function headline(state) {
   const { status } = state;
   if (!status) return state.refusal ? { tone: "unknown", lead: sentence(state.refusal), more: [] } : { tone: "unknown", lead: "Asking the controller …", more: [] };
-  const now = whatIs(status);
-  const more = [status.run ? `${sentence(because(status.run))}.` : lastRun(status), ...whatStands(status)].filter(Boolean);
+  const now = whatIs(status, state.health);
+  const more = [status.run ? `${sentence(because(status.run))}.` : lastRun(status), ...whatStands(status), now.parts ? null : sentence(partsAreOff(state.health) ?? "")].filter(Boolean);
   return state.connection === "lost" ? { ...now, tone: "unknown", lead: `As of the last word from the controller: ${now.lead}`, more } : { ...now, more };
 }
 
-function whatIs(status) {
+function whatIs(status, health) {
   const { run, last_run: last, version, window } = status;
   if (run) return underWay(run);
   if (last?.phase === "holding") return { tone: "bad", lead: "Holding: a person is needed." };
   if (!version) return { tone: "bad", lead: `Which release is live is not known: ${status.version_problem ?? UNKNOWN}.` };
   if (status.units.state === "failed") return { tone: "bad", lead: `${version} has failed: ${status.units.detail}.` };
+  if (status.units.state === "inactive" && status.health.state !== "healthy") return { tone: "bad", lead: `${version} is stopped: ${status.units.detail || "its units are inactive"}.` };
   if (status.health.state === "unhealthy") return { tone: "bad", lead: `${version} runs, but is unhealthy.` };
-  if (status.traffic.state === "drained") return { tone: "bad", lead: `${version} runs, but its traffic is drained.` };
-  if (window?.degraded > 0) return { tone: "warn", lead: `${version} runs, but ${window.degraded} of ${window.expected} samples are degraded; ${window.needed} trigger a rollback.` };
+  if (isTrafficLost(status)) return { tone: "bad", lead: `The balancer doesn't answer: clients may get nothing. ${sentence(status.traffic.detail)}.` };
+  if (isDrained(status)) return { tone: "bad", lead: `${version} runs, but its traffic is ${status.traffic.state === "drained" ? "drained" : "being drained"}: clients get nothing.` };
+  if (window?.degraded > 0) return { tone: health?.status === "unhealthy" ? "bad" : "warn", lead: `${version} runs, but ${window.degraded} of ${window.expected} samples are degraded; ${window.needed} trigger a rollback.` };
+  if (partsAreOff(health)) return { tone: health.status === "unhealthy" ? "bad" : "warn", lead: `${version} runs, but ${partsAreOff(health)}`, parts: true };
   if (status.health.state === "healthy") return { tone: last?.validation === "failed" ? "warn" : "good", lead: `${version} runs and is healthy.` };
   return { tone: "unknown", lead: `${version} runs; its health is unknown.` };
+}
+
+/* The components that make the whole unhealthy or degraded, each with its reason; null when all is well or not known. */
+function partsAreOff(health) {
+  if (health?.status !== "unhealthy" && health?.status !== "degraded") return null;
+  const of = (...states) => health.arithmetic.components.filter((one) => one.configured && states.includes(one.status));
+  const unhealthy = of("unhealthy").sort((one, other) => other.critical - one.critical);
+  const off = unhealthy.length ? unhealthy : of("degraded");
+  if (off.length === 0) return `component health is ${health.status}.`;
+  const names = off.map(({ name, critical, status }, place) => `${name}${critical ? " (critical)" : ""} is ${status}${place === 0 && off[0].reason ? ` (${off[0].reason})` : ""}`);
+  return `${names.join(", ")}.`;
 }
 
 function underWay(run) {
@@ -35,6 +50,7 @@ function underWay(run) {
 
 export function lost(run) {
   const cut = run.in_flight_cut > 0 ? `; ${plural(run.in_flight_cut, "request")} in flight given up` : "";
+  if (run.requests_failed === null && run.outcome === "refused") return "no request lost"; // it touched nothing
   if (run.requests_failed === null) return `whether requests failed meanwhile is not known${cut}`;
   return (run.requests_failed === 0 ? "no request lost" : `${plural(run.requests_failed, "request")} failed meanwhile`) + cut;
 }

@@ -22,7 +22,7 @@ export const cell = (label, ...children) => h("td", { role: "cell", "data-label"
 const opener = (act, id, text) => h("button", { type: "button", class: "row-button", "data-act": act, "data-id": id }, text);
 
 function runRow(run) {
-  const checked = run.validation ? `, ${validationWord(run)}` : "";
+  const checked = run.validation ? `, ${{ passed: "validated", failed: "validation failed", pending: "validation under way" }[run.validation] ?? validationWord(run)}` : "";
   return h(
     "tr",
     { role: "row", "data-key": `run-${run.id}` },
@@ -31,7 +31,7 @@ function runRow(run) {
     cell("Release", `${run.from || "nothing"} → ${run.to}`),
     cell("Outcome", badge(runTone(run), runWord(run) + checked)),
     h("td", { role: "cell", class: "number", "data-label": "Took" }, h("span", null, run.duration_ms === null ? "–" : duration(run.duration_ms))),
-    h("td", { role: "cell", class: "number", "data-label": "Failed requests" }, h("span", { title: sentence(lost(run)) }, run.requests_failed === null ? "unknown" : count(run.requests_failed))),
+    h("td", { role: "cell", class: "number", "data-label": "Failed requests" }, h("span", { title: sentence(lost(run)) }, run.requests_failed === null ? (run.outcome === "refused" ? "–" : "unknown") : count(run.requests_failed))),
     h("td", { role: "cell", class: "reason", "data-label": "Reason" }, h("span", null, run.failure ? `${sentence(run.failure)} ` : "", run.reason, h("span", { class: "detail" }, ` by ${run.initiator}`))),
   );
 }

@@ -2,7 +2,7 @@
 import { Chart } from "./chart.js";
 import { h, icon, show } from "./dom.js";
 import { badge } from "./view-now.js";
-import { clock, count, duration, limitPercent, percent, plural, seconds, UNKNOWN } from "./words.js";
+import { clock, count, duration, limitPercent, percent, plural, seconds, sentence, UNKNOWN } from "./words.js";
 
 const SAMPLES_SHOWN = 40;
 
@@ -34,7 +34,7 @@ export const metrics = [
     text: duration,
     limitText: (limit) => `at most ${duration(limit)}`,
     range: (low, high, limit = 100) => [0, Math.max(limit * 1.3, (high ?? 0) * 1.15)],
-    tick: (value) => (value >= 10000 ? `${value / 1000} s` : `${value} ms`),
+    tick: (value) => (value >= 1000 ? `${Number((value / 1000).toFixed(2))} s` : `${value} ms`),
   },
   {
     key: "success_rate",
@@ -148,6 +148,7 @@ export function showWindow(state) {
   const host = document.getElementById("window");
   const { status } = state;
   if (!status?.window) return show(host, h("p", { class: "nothing" }, status ? "Nothing is measured, so nothing is decided on samples." : "Unknown"));
+  if (status.metrics.source === "none") return show(host, h("p", { class: "verdict" }, badge("unknown", "not measured")), h("p", { class: "nothing" }, `${sentence(status.metrics.detail)}.`));
   const { window, thresholds } = status;
   const missing = Math.max(0, window.expected - window.samples.length);
   const unknown = window.samples.filter((sample) => sample.state === "unknown").length;

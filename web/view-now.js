@@ -1,6 +1,7 @@
 /* The top of the page: headline, facts, alerts, who we are. */
 import { h, icon, show } from "./dom.js";
 import { headline } from "./headline.js";
+import { isHolding, isTrafficLost, nextSteps } from "./next-step.js";
 import { ago, count, sentence, UNKNOWN, when } from "./words.js";
 
 export const tones = { good: "good", warn: "warn", bad: "bad", unknown: "unknown", acting: "acting" };
@@ -11,7 +12,13 @@ export const badge = (tone, word) => h("span", { class: `badge ${tone}` }, icon(
 export function showHeadline(state) {
   const { tone, lead, more } = headline(state);
   document.getElementById("now").className = `now ${tone}`;
-  show(document.getElementById("headline"), h("p", { class: "lead" }, icon(tone), h("span", null, lead)), more.length > 0 && h("p", { class: "more" }, more.join(" ")));
+  const steps = nextSteps(state);
+  show(
+    document.getElementById("headline"),
+    h("p", { class: "lead" }, icon(tone), h("span", null, lead)),
+    steps.length > 0 && h("ul", { class: "next", "aria-label": "What to do" }, steps.map(({ advice, line }) => h("li", null, advice, " ", h("code", null, line)))),
+    more.length > 0 && h("p", { class: "more" }, more.join(" ")),
+  );
   document.title = `${{ good: "✓", warn: "!", bad: "✕", acting: "▶", unknown: "?" }[tone]} ${state.status?.version ?? UNKNOWN} · NovaCron Rollback`;
 }
 
@@ -39,7 +46,11 @@ export function showWho(state) {
 
 /* ---- facts ---- */
 
-const fact = (name, tone, word, ...detail) => h("div", { class: "fact" }, h("dt", null, name), h("dd", null, badge(tone, word), h("p", { class: "detail" }, detail)));
+let lastWord = null; // when the controller was last heard, while it isn't
+
+/* What isn't known any more is grey, and says as of when. */
+const fact = (name, tone, word, ...detail) =>
+  h("div", { class: "fact" }, h("dt", null, name, lastWord && h("span", { class: "as-of" }, ", as of ", ago(lastWord))), h("dd", null, badge(lastWord ? "unknown" : tone, word), h("p", { class: "detail" }, detail)));
 
 function target(status) {
   const { target } = status;
@@ -48,11 +59,23 @@ function target(status) {
   return fact("Roll back to", tone, `${target.version}, ${word}`, `${sentence(target.state)}. ${sentence(target.detail)}`);
 }
 
+/* Why nothing would be rolled back by itself, though it is armed; null when it would. */
+function preventing(status) {
+  const { automatic } = status.deployment;
+  if (automatic) return automatic.possible ? null : automatic.why;
+  if (isHolding(status)) return "a run holds, and a person is needed";
+  if (status.rollbacks_today >= status.rollbacks_per_day) return `${status.rollbacks_today} of ${status.rollbacks_per_day} are used in 24 h`;
+  if (!status.target) return "there is no earlier release to go to";
+  return status.metrics.source === "none" ? "no metrics source is configured (metrics.source)" : null;
+}
+
 function armed(status) {
   const { deployment } = status;
   const used = ` ${status.rollbacks_today} of ${status.rollbacks_per_day} used in 24 h.`;
   if (!deployment) return fact("Automatic rollback", "unknown", "no deployment known", used);
   if (!deployment.armed) return fact("Automatic rollback", "warn", "not armed", "A failure is an alert, and a person decides.", used);
+  const why = preventing(status);
+  if (why) return fact("Automatic rollback", "warn", "not possible", `${sentence(why)}.`, why.includes("24 h") ? "" : used);
   return fact("Automatic rollback", "good", "armed", deployment.armed_until ? ["Until ", when(deployment.armed_until), "."] : "Always.", used);
 }
 
@@ -73,7 +96,7 @@ function heldByRun({ run }) {
 function traffic(status) {
   const { traffic } = status;
   if (heldByRun(status)) return fact("Traffic", "acting", "held", `By run ${status.run.id}; requests ${traffic.gate === false ? "are refused" : traffic.gate ? "wait" : "wait or are refused"} until it gives it back.`);
-  const tone = { flowing: "good", drained: "bad", draining: "warn", restoring: "warn" }[traffic.state] ?? "unknown";
+  const tone = isTrafficLost(status) ? "bad" : { flowing: "good", drained: "bad", draining: "warn", restoring: "warn" }[traffic.state] ?? "unknown";
   const parts = [
     `${traffic.in_flight === null ? UNKNOWN : count(traffic.in_flight)} in flight`,
     traffic.parked ? `${count(traffic.parked)} parked` : null,
@@ -98,6 +121,8 @@ function probe(status) {
 
 export function showFacts(state) {
   const host = document.getElementById("facts");
+  lastWord = state.connection === "lost" ? state.heard : null;
+  document.getElementById("main").classList.toggle("stale", lastWord !== null);
   if (!state.status) return show(host, ["Runs", "Health check", "Traffic", "Roll back to", "Automatic rollback", "Deployments"].map((name) => fact(name, "unknown", UNKNOWN, "")));
   show(host, [service, probe, traffic, target, armed, deployments].map((one) => one(state.status)));
 }

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -21,10 +22,13 @@
 
 struct DiskProbe {
         sd_event *event;
-        pid_t child;                             /* 0: none */
-        sd_event_source *exit_source, *deadline; /* exit_source owns the child's pidfd */
-        int pidfd, answer;                       /* answer: read end of the child's pipe */
-        int64_t begun_us;
+        const char *const *paths;
+        unsigned count;
+        const char *write_directory;
+        pid_t child;                                             /* 0: none */
+        sd_event_source *exit_source, *answer_source, *deadline; /* the first two own the descriptors below */
+        int pidfd, channel;    /* channel: our end; -1: the child was given up, and is only waited for */
+        int64_t begun_us;      /* the newest look */
         DiskCallback callback; /* NULL: nobody waits */
         void *userdata;
 };
@@ -91,24 +95,49 @@ static int write_durably(const char *directory) {
         return code;
 }
 
-_Noreturn static void child_run(const char *const *paths, unsigned count, const char *write_directory, int answer,
-                                pid_t parent) {
+static void look_around(const DiskProbe *probe, bool write, DiskView *ret_view) {
+        *ret_view = (DiskView){.count = probe->count};
+        for (unsigned i = 0; i < probe->count; i++)
+                ask(probe->paths[i], &ret_view->disks[i]);
+        if (!write)
+                return;
+        int64_t begun = now_us();
+        ret_view->write_code = write_durably(probe->write_directory);
+        ret_view->write_us = now_us() - begun;
+        ret_view->written = true;
+}
+
+/* It is nobody's but the kernel's and its parent's: our locks and sockets must not live on in it, nor what we do with signals. */
+static void leave_all_behind(int channel, pid_t parent) {
+        sigset_t none;
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
                 _exit(1);
-        /* a child that hangs must not keep our locks and sockets alive when we are gone */
-        close_range(0, (unsigned)answer - 1, 0);
-        close_range((unsigned)answer + 1, ~0U, 0);
-        DiskView view = {.count = count};
-        for (unsigned i = 0; i < count; i++)
-                ask(paths[i], &view.disks[i]);
-        if (write_directory) {
-                int64_t begun = now_us();
-                view.write_code = write_durably(write_directory);
-                view.write_us = now_us() - begun;
-                view.written = true;
+        if (channel > 0)
+                close_range(0, (unsigned)channel - 1, 0);
+        close_range((unsigned)channel + 1, ~0U, 0);
+        for (int number = 1; number < NSIG; number++)
+                (void)signal(number, SIG_DFL);
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        prctl(PR_SET_NAME, "disk-probe");
+}
+
+/* A byte is a request: whether to write. Ends with the other end of the channel. */
+_Noreturn static void child_run(const DiskProbe *probe, int channel, pid_t parent) {
+        leave_all_behind(channel, parent);
+        for (;;) {
+                char write;
+                DiskView view;
+                ssize_t n = recv(channel, &write, sizeof write, 0);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n != sizeof write)
+                        _exit(n == 0 ? 0 : 1);
+                look_around(probe, write, &view);
+                if (send(channel, &view, sizeof view, MSG_NOSIGNAL) != sizeof view)
+                        _exit(1);
         }
-        _exit(write(answer, &view, sizeof view) == sizeof view ? 0 : 1);
 }
 
 /* ---- in the parent ---- */
@@ -121,26 +150,43 @@ static void reap(const DiskProbe *probe, int patience_ms) {
         (void)waitid(P_PIDFD, (id_t)probe->pidfd, &info, WEXITED | WNOHANG);
 }
 
+static void close_channel(DiskProbe *probe) {
+        probe->answer_source = sd_event_source_disable_unref(probe->answer_source);
+        probe->channel = -1;
+}
+
 static void forget_child(DiskProbe *probe) {
         probe->exit_source = sd_event_source_disable_unref(probe->exit_source);
         probe->deadline = sd_event_source_disable_unref(probe->deadline);
-        if (probe->answer >= 0)
-                close(TAKE_FD(probe->answer));
+        close_channel(probe);
+        probe->pidfd = -1;
         probe->child = 0;
 }
 
 static void tell(DiskProbe *probe, const DiskView *view, const Error *error) {
         DiskCallback callback = probe->callback;
         probe->callback = NULL;
+        probe->deadline = sd_event_source_disable_unref(probe->deadline);
         if (callback)
                 callback(probe->userdata, view, error);
+}
+
+/* Without an answer it ends, which is told then. */
+static int on_answer(sd_event_source *source, int fd, UNUSED uint32_t events, void *userdata) {
+        DiskView view;
+        Error error = {0};
+        if (recv(fd, &view, sizeof view, MSG_DONTWAIT) == sizeof view)
+                tell(userdata, &view, &error);
+        else
+                (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        return 0;
 }
 
 static int on_exit_event(UNUSED sd_event_source *source, UNUSED int fd, UNUSED uint32_t events, void *userdata) {
         DiskProbe *probe = userdata;
         DiskView view;
         Error error = {0};
-        bool whole = probe->answer >= 0 && read(probe->answer, &view, sizeof view) == sizeof view;
+        bool whole = probe->channel >= 0 && recv(probe->channel, &view, sizeof view, MSG_DONTWAIT) == sizeof view;
         reap(probe, 0);
         forget_child(probe);
         if (!whole)
@@ -159,51 +205,88 @@ static int on_deadline(UNUSED sd_event_source *source, UNUSED uint64_t usec, voi
         DiskProbe *probe = userdata;
         Error error = {0};
         kill(probe->child, SIGKILL);
-        close(TAKE_FD(probe->answer));
+        close_channel(probe);
         no_answer(probe, -ETIMEDOUT, &error);
         tell(probe, NULL, &error);
         return 0;
 }
 
-static int watch_child(DiskProbe *probe, int64_t budget_us) {
-        probe->pidfd = pidfd_open(probe->child, 0);
-        if (probe->pidfd < 0)
+static int watch_child(DiskProbe *probe) {
+        int r = sd_event_add_io(probe->event, &probe->answer_source, probe->channel, EPOLLIN, on_answer, probe);
+        if (r < 0)
+                return r;
+        sd_event_source_set_io_fd_own(probe->answer_source, true);
+        int pidfd = pidfd_open(probe->child, 0);
+        if (pidfd < 0)
                 return -errno;
-        int r = sd_event_add_io(probe->event, &probe->exit_source, probe->pidfd, EPOLLIN, on_exit_event, probe);
+        r = sd_event_add_io(probe->event, &probe->exit_source, pidfd, EPOLLIN, on_exit_event, probe);
         if (r < 0) {
-                close(probe->pidfd);
+                close(pidfd);
                 return r;
         }
         sd_event_source_set_io_fd_own(probe->exit_source, true);
-        return sd_event_add_time_relative(probe->event, &probe->deadline, CLOCK_BOOTTIME, (uint64_t)budget_us, 10000,
-                                          on_deadline, probe);
+        probe->pidfd = pidfd;
+        return 0;
 }
 
-int disk_probe_look(DiskProbe *probe, const char *const *paths, unsigned count, const char *write_directory,
-                    int64_t budget_us, DiskCallback callback, void *userdata, Error *error) {
+static void end_child(DiskProbe *probe) {
         if (probe->child > 0)
-                return no_answer(probe, -EBUSY, error);
+                kill(probe->child, SIGKILL);
+        if (probe->pidfd >= 0)
+                reap(probe, CHILD_PATIENCE_MS);
+        forget_child(probe);
+}
+
+static int begin_child(DiskProbe *probe) {
         int ends[2];
-        if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-                return error_set(error, -errno, "cannot ask the disks: %s", strerror(errno));
-        pid_t parent = getpid();
-        pid_t child = fork();
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+                return -errno;
+        pid_t parent = getpid(), child = fork();
         if (child == 0)
-                child_run(paths, count < DISK_PATHS_MAX ? count : DISK_PATHS_MAX, write_directory, ends[1], parent);
+                child_run(probe, ends[1], parent);
         int r = child < 0 ? -errno : 0;
         close(ends[1]);
-        probe->answer = ends[0];
-        probe->begun_us = now_us();
-        if (r == 0) {
-                probe->child = child;
-                r = watch_child(probe, budget_us);
-        }
         if (r < 0) {
-                if (child > 0)
-                        kill(child, SIGKILL);
-                if (probe->exit_source)
-                        reap(probe, CHILD_PATIENCE_MS);
-                forget_child(probe);
+                close(ends[0]);
+                return r;
+        }
+        probe->child = child;
+        probe->channel = ends[0];
+        r = watch_child(probe);
+        if (r < 0) {
+                if (!probe->answer_source) /* which would own it */
+                        close(ends[0]);
+                end_child(probe);
+        }
+        return r;
+}
+
+static int send_request(const DiskProbe *probe, bool write) {
+        const char request = write;
+        ssize_t n = send(probe->channel, &request, sizeof request, MSG_NOSIGNAL | MSG_DONTWAIT);
+        return n == sizeof request ? 0 : -errno;
+}
+
+/* The child may have been ended by somebody since the last look: then there is a new one, once. */
+static int request_look(DiskProbe *probe, bool write) {
+        if (probe->child > 0 && send_request(probe, write) == 0)
+                return 0;
+        end_child(probe);
+        int r = begin_child(probe);
+        return r < 0 ? r : send_request(probe, write);
+}
+
+int disk_probe_look(DiskProbe *probe, bool write, int64_t budget_us, DiskCallback callback, void *userdata,
+                    Error *error) {
+        if (probe->callback || (probe->child > 0 && probe->channel < 0))
+                return no_answer(probe, -EBUSY, error);
+        probe->begun_us = now_us();
+        int r = request_look(probe, write);
+        if (r >= 0)
+                r = sd_event_add_time_relative(probe->event, &probe->deadline, CLOCK_BOOTTIME, (uint64_t)budget_us,
+                                               10000, on_deadline, probe);
+        if (r < 0) {
+                end_child(probe);
                 return error_set(error, r, "cannot ask the disks: %s", strerror(-r));
         }
         probe->callback = callback;
@@ -211,12 +294,17 @@ int disk_probe_look(DiskProbe *probe, const char *const *paths, unsigned count, 
         return 0;
 }
 
-int disk_probe_new(sd_event *event, DiskProbe **ret_probe, Error *error) {
+int disk_probe_new(sd_event *event, const char *const *paths, unsigned count, const char *write_directory,
+                   DiskProbe **ret_probe, Error *error) {
         DiskProbe *probe = calloc(1, sizeof *probe);
         if (!probe)
                 return error_set(error, -ENOMEM, "out of memory");
-        probe->event = sd_event_ref(event);
-        probe->answer = probe->pidfd = -1;
+        *probe = (DiskProbe){.event = sd_event_ref(event),
+                             .paths = paths,
+                             .count = count < DISK_PATHS_MAX ? count : DISK_PATHS_MAX,
+                             .write_directory = write_directory,
+                             .pidfd = -1,
+                             .channel = -1};
         *ret_probe = probe;
         return 0;
 }
@@ -224,11 +312,7 @@ int disk_probe_new(sd_event *event, DiskProbe **ret_probe, Error *error) {
 DiskProbe *disk_probe_free(DiskProbe *probe) {
         if (!probe)
                 return NULL;
-        if (probe->child > 0) {
-                kill(probe->child, SIGKILL);
-                reap(probe, CHILD_PATIENCE_MS);
-                forget_child(probe);
-        }
+        end_child(probe);
         sd_event_unref(probe->event);
         free(probe);
         return NULL;

@@ -1,6 +1,6 @@
 /* File systems: how full they are, whether they can be written to, and whether they answer at all. A disk that hangs would hang
- * whoever asks it, so a child process asks (a fork without exec; a fraction of a millisecond). When it doesn't come back the
- * disk's silence is the answer, and no second child is sent after it while the first one waits. */
+ * whoever asks it, so a child process asks: a fork without exec, begun with the first look and kept for all later ones. When it
+ * doesn't answer the disk's silence is the answer: the child is killed, and there is no second one until it has really ended. */
 #pragma once
 
 #include "base/error.h"
@@ -35,10 +35,13 @@ typedef struct DiskProbe DiskProbe;
 /* `view` NULL: no answer; `error` says since when. Comes once for each look, from the loop. */
 typedef void (*DiskCallback)(void *userdata, const DiskView *view, const Error *error);
 
-int disk_probe_new(sd_event *event, DiskProbe **ret_probe, Error *error);
-DiskProbe *disk_probe_free(DiskProbe *probe); /* no callback any more; NULL allowed; returns NULL */
+/* Will look at `paths` (at most DISK_PATHS_MAX), and write in `write_directory`; both outlive the probe, and don't change. No child
+ * yet. */
+int disk_probe_new(sd_event *event, const char *const *paths, unsigned count, const char *write_directory,
+                   DiskProbe **ret_probe, Error *error);
+DiskProbe *disk_probe_free(DiskProbe *probe); /* no callback any more, no child; NULL allowed; returns NULL */
 
-/* Looks at `paths` (at most DISK_PATHS_MAX), and writes a few bytes durably in `write_directory` (NULL: doesn't), leaving nothing
- * behind. -EBUSY: the child of an earlier look still waits for the disk. */
-int disk_probe_look(DiskProbe *probe, const char *const *paths, unsigned count, const char *write_directory,
-                    int64_t budget_us, DiskCallback callback, void *userdata, Error *error);
+/* `write`: a few bytes are written durably, too, and nothing is left behind. -EBUSY: an earlier look isn't over, or its child still
+ * waits for the disk. */
+int disk_probe_look(DiskProbe *probe, bool write, int64_t budget_us, DiskCallback callback, void *userdata,
+                    Error *error);

@@ -1,16 +1,16 @@
 #include "adapters/systemd-request.h"
 
 #include "base/macros.h"
+#include "base/users.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <string.h>
 
 #define PAUSE_FIRST_US (25 * USEC_PER_MSEC)
 #define PAUSE_LONGEST_US (400 * USEC_PER_MSEC)
 #define REFUSED_MAX 10 /* 25 + 50 + 100 + 200 + 6 x 400 ms: longer than PID 1 takes to re-execute itself */
 
-#define POLKIT_RULE "50-novacron-rollback.rules"
+#define POLKIT_RULE "the polkit rule 50-novacron-rollback.rules"
 
 static void destroy(Op *op) {
         SystemdRequest *request = (SystemdRequest *)op;
@@ -100,18 +100,12 @@ int systemd_request_begin(SystemdRequest *request, SystemdBus *bus, const System
         return 0;
 }
 
-static const char *own_name(char *buffer, size_t size) {
-        const struct passwd *entry = getpwuid(geteuid());
-        snprintf(buffer, size, "%s (uid %u)", entry ? entry->pw_name : "nobody we know", geteuid());
-        return buffer;
-}
-
 void systemd_explain_denial(const char *verb, const char *unit, Error *error) {
-        char name[96];
+        char name[USERS_TEXT_MAX];
         error_set(error, -EACCES,
-                  "systemd does not let %s %s %s; as root, for now: systemctl %s %s; for good: install " POLKIT_RULE
-                  " in /etc/polkit-1/rules.d",
-                  own_name(name, sizeof name), verb, unit, verb, unit);
+                  "systemd does not let %s %s %s; as root, for now: systemctl %s %s; for good: let " POLKIT_RULE
+                  " allow %s",
+                  users_describe(geteuid(), name, sizeof name), verb, unit, verb, unit, unit);
 }
 
 void systemd_request_refused(SystemdRequest *request, const char *verb, const char *unit,

@@ -41,6 +41,10 @@ const char *access_tokens_problem(Access *access) {
         return tokens_look(access->tokens, &access->tokens_problem) < 0 ? error_text(&access->tokens_problem) : "";
 }
 
+unsigned access_changes(const Access *access) {
+        return tokens_changes(access->tokens);
+}
+
 /* ---- what is known of a connection ---- */
 
 /* Without brackets; IPv4 that is written as IPv6 is shown as IPv4. Returns the port. */

@@ -34,3 +34,6 @@ void access_add_headers(struct MHD_Response *response, const Problem *problem);
 /* Why the tokens file isn't in force as it is now; "" when all is well. Looks at the file again: for api_server_look() (source
  * "tokens"). */
 const char *access_tokens_problem(Access *access);
+
+/* Another number whenever other tokens are in force. */
+unsigned access_changes(const Access *access);

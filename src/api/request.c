@@ -219,7 +219,8 @@ static enum MHD_Result open_stream(Exchange *exchange) {
         if (strcmp(exchange->method, MHD_HTTP_METHOD_HEAD) == 0) /* MHD would send the end of a body there isn't */
                 return answer_send(exchange->connection, MHD_HTTP_OK, stream_head());
         struct MHD_Response *response =
-                stream_open(exchange->server->hub, exchange->connection, header(exchange, "Last-Event-ID"));
+                stream_open(exchange->server->hub, exchange->connection, header(exchange, "Last-Event-ID"),
+                            exchange->peer->kind != PEER_UNIX);
         peers_wait(exchange->peer);
         return answer_send(exchange->connection, MHD_HTTP_OK, response);
 }

@@ -276,6 +276,12 @@ void api_server_look(ApiServer *server, void (*problem)(void *userdata, const ch
                 problem(userdata, listener_source((PeerKind)kind), message[0] != '\0' ? message : NULL);
         }
         const char *tokens = access_tokens_problem(server->access);
+        unsigned changes = access_changes(server->access);
+        if (changes != server->access_changes) { /* who watches by a token that is no more, watches no more */
+                server->access_changes = changes;
+                stream_renew(server->hub);
+                server_pump_soon(server);
+        }
         problem(userdata, "tokens", tokens[0] != '\0' ? tokens : NULL);
 }
 
@@ -346,6 +352,8 @@ int api_server_new(sd_event *event, const ApiSettings *settings, const ApiOps *o
                 r = kept_new(&server->kept, error);
         if (r >= 0)
                 r = access_new(&server->settings, server->act_group, &server->access, error);
+        if (r >= 0)
+                server->access_changes = access_changes(server->access);
         if (r >= 0)
                 r = add_sources(server, error);
         if (r >= 0)

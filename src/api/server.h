@@ -73,6 +73,7 @@ struct ApiServer {
         ApiSettings settings;
         gid_t act_group;
         struct Access *access;
+        unsigned access_changes; /* as the streams were told of it */
         StreamHub *hub;
         Kept *kept;
         uint64_t happened; /* grows with all that is published or acted: what was kept from before is old */

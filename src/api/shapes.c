@@ -54,6 +54,7 @@ static const ShapeMember run[] = {
         {"validation", "=pending|passed|failed|not_verified?", "null: it is not one to validate"},
         {"validated", "#validate?", "what its validation came to, in the answer about this one run"},
         {"warning", "text?", "about the target, in the answer that began it"},
+        {"released", "boolean?", "of a run that holds: an operator has released it (resume)"},
         {"steps", "[]#step", "the way to the target"},
         {"recovery", "[]#step", "what was done to go back; empty unless it came to that"},
         END,

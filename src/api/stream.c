@@ -22,6 +22,8 @@ typedef struct Reader {
         size_t offset;     /* how much of that it has */
         const char *aside; /* something that isn't an event goes first: the rest of a comment or a reset */
         bool heartbeat_due;
+        bool renewed; /* ends at stream_renew() */
+        bool ending;
 } Reader;
 
 struct StreamHub {
@@ -123,6 +125,14 @@ bool stream_wake(StreamHub *hub, unsigned max) {
         return hub->due.next != &hub->due;
 }
 
+void stream_renew(StreamHub *hub) {
+        Ring *const rings[] = {&hub->asleep, &hub->due, &hub->awake};
+        for (size_t i = 0; i < ARRAY_SIZE(rings); i++)
+                for (Ring *member = rings[i]->next; member != rings[i]; member = member->next)
+                        ((Reader *)member)->ending = ((Reader *)member)->renewed;
+        ring_move_all(&hub->due, &hub->asleep);
+}
+
 void stream_close(StreamHub *hub) {
         hub->closing = true;
         ring_move_all(&hub->due, &hub->asleep);
@@ -183,6 +193,8 @@ static ssize_t give_events(Reader *reader, char *buffer, size_t max) {
 static ssize_t on_read(void *userdata, UNUSED uint64_t position, char *buffer, size_t max) {
         Reader *reader = userdata;
         StreamHub *hub = reader->hub;
+        if (reader->ending)
+                return MHD_CONTENT_READER_END_OF_STREAM;
         if (reader->aside)
                 return give_aside(reader, buffer, max);
         if (reader->next < hub->first)
@@ -233,11 +245,11 @@ static void add_headers(struct MHD_Response *response) {
         MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 }
 
-struct MHD_Response *stream_open(StreamHub *hub, struct MHD_Connection *connection, const char *last_id) {
+struct MHD_Response *stream_open(StreamHub *hub, struct MHD_Connection *connection, const char *last_id, bool renewed) {
         Reader *reader = !hub->closing ? calloc(1, sizeof *reader) : NULL;
         if (!reader)
                 return NULL;
-        *reader = (Reader){.hub = hub, .connection = connection};
+        *reader = (Reader){.hub = hub, .connection = connection, .renewed = renewed};
         place_reader(reader, last_id);
         struct MHD_Response *response =
                 MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 * 1024, on_read, reader, on_reader_gone);

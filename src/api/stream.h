@@ -27,6 +27,9 @@ void stream_heartbeat(StreamHub *hub);
 /* Lets so many of those who sleep and have something to read go on; MHD_run() is due. Returns whether there are more: a thousand
  * at once would hold the event loop up. */
 bool stream_wake(StreamHub *hub, unsigned max);
+/* Rights have changed: readers who have theirs anew from each request get the end, and are asked who they are when they come again.
+ * MHD_run() is due. */
+void stream_renew(StreamHub *hub);
 /* Readers get what is left and then the end. MHD_run() is due; needed before MHD_stop_daemon(), suspended readers upset it. */
 void stream_close(StreamHub *hub);
 
@@ -36,7 +39,7 @@ unsigned stream_behind(const StreamHub *hub); /* readers that haven't been sent 
 
 /* A response that streams to `connection`, beginning behind the event `last_id` (NULL: with the next one). When what came after
  * `last_id` is no longer kept, the first event is of type "reset": ask for the status again. NULL: no memory, or the
- * hub is closing. */
-struct MHD_Response *stream_open(StreamHub *hub, struct MHD_Connection *connection, const char *last_id);
+ * hub is closing. `renewed`: it ends at stream_renew(). */
+struct MHD_Response *stream_open(StreamHub *hub, struct MHD_Connection *connection, const char *last_id, bool renewed);
 /* The same without the stream: for HEAD. NULL: no memory. */
 struct MHD_Response *stream_head(void);

@@ -17,6 +17,7 @@ struct Tokens {
         const char *path;
         Token *list;
         size_t count;
+        unsigned changes;
         struct stat seen; /* of the file that was read last, whether it was good or not */
         bool read;
         Error problem; /* of that file */
@@ -140,6 +141,7 @@ static int read_file(Tokens *tokens, Error *error) {
         forget(tokens->list, tokens->count);
         tokens->list = list;
         tokens->count = count;
+        tokens->changes++;
         return 0;
 }
 
@@ -157,6 +159,7 @@ int tokens_look(Tokens *tokens, Error *error) {
         if (stat(tokens->path, &now) < 0) {
                 int code = errno;
                 tokens->read = false;
+                tokens->changes += code == ENOENT && tokens->count > 0;
                 if (code == ENOENT) { /* removed, so that nobody gets in by it any more */
                         forget(TAKE_PTR(tokens->list), tokens->count);
                         tokens->count = 0;
@@ -177,6 +180,10 @@ int tokens_look(Tokens *tokens, Error *error) {
         if (error)
                 *error = tokens->problem;
         return tokens->problem.code;
+}
+
+unsigned tokens_changes(const Tokens *tokens) {
+        return tokens->changes;
 }
 
 /* ---- looking up ---- */

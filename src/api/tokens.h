@@ -33,6 +33,9 @@ Tokens *tokens_free(Tokens *tokens); /* NULL allowed; returns NULL */
  * message says file and line, as long as that lasts. Only a file that is gone ends them all. */
 int tokens_look(Tokens *tokens, Error *error);
 
+/* Another number whenever the set in force has become another. */
+unsigned tokens_changes(const Tokens *tokens);
+
 /* The entry of a token that somebody showed, or NULL. All entries are compared, each in constant time. */
 const Token *tokens_find(const Tokens *tokens, const char *token);
 /* The same by the hash, e.g. of the token a session was begun with: it may be gone, or have lost its right. */

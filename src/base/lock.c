@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -87,13 +88,23 @@ static void describe_us(const char *why, LockHolder *ret) {
 
 /* ---- the lock ---- */
 
+/* On a file system that has become read-only nobody can take a write lock anew. A read lock still keeps out whoever holds or
+ * wants one since before; flock(), which knows nothing of the other kind, keeps out those who come by this way. */
+static int set_lock_read_only(int fd) {
+        int r = set_lock(fd, F_RDLCK);
+        return r < 0 ? r : flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
 /* 0: the lock is ours and the file still is the one of that name; -EAGAIN: held by somebody else; -ESTALE: try again. */
 static int try_lock(const char *path, int *ret_fd) {
         struct stat opened, named;
         AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+        bool read_only = fd < 0 && errno == EROFS;
+        if (read_only)
+                fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0)
                 return -errno;
-        int r = set_lock(fd, F_WRLCK);
+        int r = read_only ? set_lock_read_only(fd) : set_lock(fd, F_WRLCK);
         if (r < 0)
                 return is_busy(-r) ? -EAGAIN : r;
         if (fstat(fd, &opened) < 0)
@@ -150,6 +161,7 @@ int lock_release(int fd) {
         if (fd < 0)
                 return -1;
         set_lock(fd, F_UNLCK); /* not close() alone: a child between fork and exec may share the description */
+        flock(fd, LOCK_UN);
         close(fd);
         return -1;
 }

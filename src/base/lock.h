@@ -23,7 +23,8 @@ typedef struct LockHolder {
 
 /* Takes the lock at `path` (the file is created 0644) for this process; keeps trying for `wait_us` (0: tries once). -EBUSY: held by somebody
  * else; `error` says by whom, since when and why, and `ret_holder` (may be NULL) is filled. The lock lasts until
- * lock_release() or the death of this process; children don't inherit it across exec. A full disk doesn't prevent taking it. */
+ * lock_release() or the death of this process; children don't inherit it across exec. A full disk doesn't prevent taking it, nor a
+ * read-only one when the file is there. */
 int lock_take(const char *path, const char *why, int64_t wait_us, LockHolder *ret_holder, int *ret_fd, Error *error);
 
 /* Says that the holder got on, and with what ("step 2 drain_traffic"). Never fails: the text is only advice. */

@@ -85,7 +85,7 @@ static void headline(const Terminal *out, const json_t *status) {
         const json_t *run = pick(status, "run"), *last = pick(status, "last_run");
         if (run)
                 headline_of_run(out, run);
-        else if (pick_is(last, "phase", "holding"))
+        else if (pick_is(last, "phase", "holding") && !pick_true(last, "released"))
                 headline_wrapped(out, "HOLDING: a person is needed. ", pick_text(last, "failure"));
         else if (version[0] == '\0')
                 headline_wrapped(out, "Which release is live is not known: ", pick_text(status, "version_problem"));
@@ -269,7 +269,8 @@ static bool at_rest(const json_t *status) {
         return !pick(status, "run");
 }
 static bool holds(const json_t *status) {
-        return at_rest(status) && pick_is(status, "last_run.phase", "holding");
+        return at_rest(status) && pick_is(status, "last_run.phase", "holding") &&
+               !pick_true(status, "last_run.released");
 }
 static bool is_ill(const json_t *status) {
         return at_rest(status) && !holds(status) && live_known(status) &&

@@ -17,6 +17,12 @@ static void forget_old_tries(Healing *healing, int64_t now_mono) {
         memmove(healing->tries_mono, healing->tries_mono + old, healing->count * sizeof healing->tries_mono[0]);
 }
 
+void healing_recall(Healing *healing, const int64_t *tries_mono, unsigned count) {
+        unsigned kept = count < HEALING_TRIES_MAX ? count : HEALING_TRIES_MAX;
+        memcpy(healing->tries_mono, tries_mono + (count - kept), kept * sizeof tries_mono[0]);
+        healing->count = healing->row = kept;
+}
+
 static HealingStep well(Healing *healing) {
         bool had_given_up = healing->given_up;
         healing->failures = healing->row = 0;

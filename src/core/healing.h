@@ -29,6 +29,13 @@ typedef enum HealingStep {
         HEALING_WELL,    /* it had been given up, and is well again */
 } HealingStep;
 
+/* What is told of a try. */
+typedef enum HealingNews { HEALING_BEGUN, HEALING_DONE, HEALING_FAILED } HealingNews;
+
+/* Tries of a life before this one, the oldest first; the newest HEALING_TRIES_MAX are kept. It isn't known whether it was well in
+ * between: until it is, the pause after them is kept, too. */
+void healing_recall(Healing *healing, const int64_t *tries_mono, unsigned count);
+
 /* What follows from a check. Only unhealthy is a failure, and only healthy is well. */
 HealingStep healing_look(Healing *healing, const HealingRules *rules, HealthState found, int64_t now_mono);
 

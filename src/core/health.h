@@ -21,6 +21,7 @@ typedef struct ComponentHealth {
         bool critical;                    /* unhealthy, it makes the whole unhealthy */
         bool configured;                  /* false: there is nothing to measure; unknown then, and not a flaw */
         int64_t checked_wall, since_wall; /* the newest check; in this state since. 0: never */
+        int64_t begun_mono;               /* the newest check that is over was begun then; 0: none */
         char reason[DETAIL_MAX];          /* what was measured, against which limit; why it is unknown */
 } ComponentHealth;
 

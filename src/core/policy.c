@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NAMED_MAX 6 /* of the releases a person could name */
+
 /* ---- the target ---- */
 
 static const char *text_or_empty(const char *text) {
@@ -72,15 +74,33 @@ static int wanted_target(const TargetRequest *request, const Release **ret, Erro
         return 0;
 }
 
+/* "; there are: v2.3.1 (failed), v3.1.0 (good): name one with --to"; "" when there are none. */
+static void describe_others(const TargetRequest *request, char *text, size_t size) {
+        text[0] = '\0';
+        unsigned named = 0;
+        for (unsigned i = request->count; i > 0 && named < NAMED_MAX; i--) { /* they are sorted: the newest first */
+                const Release *release = &request->releases[i - 1];
+                if (!release->present || !version_valid(release->version) ||
+                    strcmp(release->version, text_or_empty(request->current)) == 0)
+                        continue;
+                words_append(text, size, "%s%s (%s)", named++ ? ", " : "; there are: ", release->version,
+                             release_state_name(release->state));
+        }
+        if (named > 0)
+                words_append(text, size, ": name one with --to");
+}
+
 static int chosen_target(const TargetRequest *request, const Release **ret, Error *error) {
         const Release *release = best_candidate(request, TARGET_SURE);
         if (!release)
                 release = best_candidate(request, TARGET_UNPROVEN);
-        if (!release)
-                return error_set(
-                        error, -ENOENT,
-                        "no release below %s is left to go back to (%u known, counting failed and missing ones)",
-                        request->current && *request->current ? request->current : "current", request->count);
+        if (!release) {
+                char others[DETAIL_MAX];
+                describe_others(request, others, sizeof others);
+                return error_set(error, -ENOENT, "no release below %s is left to go back to%s",
+                                 request->current && *request->current ? request->current : "current",
+                                 others[0] ? others : ", and no other release is on this machine");
+        }
         *ret = release;
         return 0;
 }
@@ -215,7 +235,7 @@ static void add_window(const PolicyInput *input, Decision *decision) {
         words_append(decision->reason, sizeof decision->reason, "%s%s", decision->reason[0] ? "; " : "", text);
 }
 
-static Guard guard_target(const PolicyInput *input, Decision *decision) {
+static Guard guard_target(const PolicyInput *input, char target[VERSION_MAX]) {
         TargetRequest request = {
                 .releases = input->releases,
                 .count = input->release_count,
@@ -224,16 +244,16 @@ static Guard guard_target(const PolicyInput *input, Decision *decision) {
                 .mode = MODE_AUTOMATIC,
         };
         TargetDoubt doubt;
-        int r = policy_target(&request, decision->target, &doubt, NULL);
+        int r = policy_target(&request, target, &doubt, NULL);
         if (r == -EPERM)
                 return GUARD_TARGET_UNPROVEN;
         return r < 0 ? GUARD_NO_TARGET : GUARD_NONE;
 }
 
 /* In this order: the first "no" is the one a person reads. */
-static Guard first_guard(const PolicyInput *input, Decision *decision) {
+static Guard first_guard(const PolicyInput *input, unsigned triggers, char target[VERSION_MAX]) {
         const Deployment *deployment = input->deployment;
-        Guard target = guard_target(input, decision); /* named in any case */
+        Guard doubt = guard_target(input, target); /* named in any case */
         if (input->run_unsound)
                 return GUARD_RUN_UNSOUND;
         if (!policy_armed(input->rules, deployment, input->deployment_age_us, NULL))
@@ -242,11 +262,16 @@ static Guard first_guard(const PolicyInput *input, Decision *decision) {
                 return GUARD_ALREADY_ROLLED_BACK;
         if (input->rollbacks_today >= input->rules->rollbacks_per_day)
                 return GUARD_BUDGET_SPENT;
-        if (deployment && (decision->triggers & ~deployment->symptoms_before) == 0)
+        if (deployment && (triggers & ~deployment->symptoms_before) == 0)
                 return GUARD_SAME_BEFORE;
         if (input->drained_by_operator)
                 return GUARD_DRAINED_BY_OPERATOR;
-        return target;
+        return doubt;
+}
+
+Guard policy_automatic(const PolicyInput *input) {
+        char target[VERSION_MAX] = "";
+        return first_guard(input, ~0U, target);
 }
 
 void policy_decide(const PolicyInput *input, Decision *ret) {
@@ -261,6 +286,6 @@ void policy_decide(const PolicyInput *input, Decision *ret) {
         add_window(input, ret);
         if (ret->triggers == 0)
                 return;
-        ret->guard = first_guard(input, ret);
+        ret->guard = first_guard(input, ret->triggers, ret->target);
         ret->kind = ret->guard == GUARD_NONE ? DECISION_ROLLBACK : DECISION_REVIEW;
 }

@@ -52,6 +52,9 @@ typedef struct PolicyInput {
 /* Always fills the decision with its evidence; `id` stays 0. */
 void policy_decide(const PolicyInput *input, Decision *ret);
 
+/* Which guard would forbid a rollback, if something triggered now that wasn't so before the deployment; the verdict isn't looked at. */
+Guard policy_automatic(const PolicyInput *input);
+
 /* Armed: automatic rollbacks are allowed for this deployment, which was made `age_us` ago. *ret_left_us: for how much longer, 0: for
  * always; may be NULL. */
 bool policy_armed(const Rules *rules, const Deployment *deployment, int64_t age_us, int64_t *ret_left_us);

@@ -120,9 +120,11 @@ static const char *check_touched(const Run *run) {
 static const char *check_given_back(const Run *run) {
         if (run->phase == RUN_SETTLE && (run->outstanding & GIVE_BACK) == 0)
                 return "it settles, but nothing is outstanding";
-        if ((run->phase == RUN_SUCCEEDED || run->phase == RUN_FAILED) &&
+        if ((run->phase == RUN_SUCCEEDED || (run->phase == RUN_FAILED && run->outcome != OUTCOME_UNDONE)) &&
             (run->outstanding & (1U << STEP_RESTORE_TRAFFIC)))
                 return "it ended with traffic drained and doesn't hold";
+        if (run->outcome == OUTCOME_UNDONE && run->steps[STEP_DRAIN_TRAFFIC].state == STEP_DONE)
+                return "undone, though traffic was drained for good";
         if (phase_ended(run->phase) && (run->outstanding & ~GIVE_BACK))
                 return "it ended with something outstanding that nobody will retry";
         return NULL;

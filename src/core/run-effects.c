@@ -172,6 +172,17 @@ static void describe_holding(const Run *run, char *text, size_t size) {
                  dark ? "STILL DRAINED" : "let through to whatever runs", paused ? "still paused" : "resumed");
 }
 
+/* The balancer could not be asked: nothing was stopped, but whether requests get through isn't known. */
+static void describe_unsaid(const Run *run, char *text, size_t size) {
+        snprintf(text, size,
+                 "%s %s -> %s was undone: %s was never stopped. Whether traffic is held back can't be told (%s): giving it "
+                 "back is tried again until it flows; at once: auto-rollback restore.%s",
+                 direction(run), origin(run), run->plan.to, origin(run), run->recovery[STEP_RESTORE_TRAFFIC].detail,
+                 run->outstanding & BIT(STEP_RESUME_DEPLOYMENTS)
+                         ? " Deployments are still paused; to resume them: auto-rollback resume."
+                         : "");
+}
+
 void move_finish(Move *move) {
         const Run *run = move->run;
         RunUpdate *update = move->update;
@@ -179,10 +190,13 @@ void move_finish(Move *move) {
         if (run->phase == RUN_HOLDING) {
                 update->flags |= UPDATE_NOTIFY;
                 describe_holding(run, update->notify, sizeof update->notify);
+        } else if (run->outstanding & BIT(STEP_RESTORE_TRAFFIC)) {
+                update->flags |= UPDATE_NOTIFY;
+                describe_unsaid(run, update->notify, sizeof update->notify);
         } else if (run->outstanding & BIT(STEP_RESUME_DEPLOYMENTS)) {
                 update->flags |= UPDATE_NOTIFY;
                 snprintf(update->notify, sizeof update->notify,
-                         "%s %s -> %s has ended, but deployments are still paused (%s): resume them by hand.",
+                         "%s %s -> %s has ended, but deployments are still paused (%s): resume them with: auto-rollback resume.",
                          direction(run), origin(run), run->plan.to, run->recovery[STEP_RESUME_DEPLOYMENTS].detail);
         }
 }

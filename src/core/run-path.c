@@ -24,7 +24,9 @@ void run_blame(Run *run, StepId id) {
 void move_end(Move *move) {
         Run *run = move->run;
         if (run->outstanding & BIT(STEP_RESTORE_TRAFFIC)) {
-                run->outcome = OUTCOME_HELD;
+                /* What was never stopped still serves, as far as is known; whether requests get to it, the balancer can't be asked:
+                 * that is told, and tried again, but it is nothing that a person must decide. */
+                run->outcome = run->steps[STEP_STOP_VERSION].attempt == 0 ? OUTCOME_UNDONE : OUTCOME_HELD;
                 run_blame(run, STEP_RESTORE_TRAFFIC);
         }
         run->outstanding &= GIVE_BACK;

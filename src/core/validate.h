@@ -12,7 +12,9 @@ typedef enum CheckVerdict {
         CHECK_NOT_VERIFIED, /* it couldn't be measured; `measured` says why */
         CHECK_PASSED,
         CHECK_FAILED,
-        CHECK_NOT_APPLICABLE, /* nothing of that kind is configured; `measured` says which setting would */
+        /* Nothing of that kind is configured, and `measured` says which setting would; or there is nothing to compare with (no
+         * latency of this release was recorded before the deployment): the absolute limit stands alone then. */
+        CHECK_NOT_APPLICABLE,
 } CheckVerdict;
 
 /* In the order of the checklist; what only the criteria have comes where it belongs. */

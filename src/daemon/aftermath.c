@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/names.h"
+#include "core/words.h"
 #include "daemon/controller.h"
 #include "daemon/holds.h"
 
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #define DONE_KEY "aftermath.run" /* the newest run of which all that follows is in the journal */
+#define RELEASED_KEY "aftermath.released" /* the newest run that held and that an operator has released */
 #define CATCH_UP_MAX 16
 
 static void set_state(Controller *controller, const char *version, ReleaseState state) {
@@ -104,6 +106,24 @@ static void clear_alerts(Controller *controller, const Run *run) {
                 alert_set(controller, "validation", NULL);
         if (hold_read(controller->journal, HOLD_DEPLOYMENTS, &hold, &error) >= 0 && !hold.held)
                 alert_set(controller, "deployments", NULL);
+        if ((run->outstanding & (1U << STEP_RESTORE_TRAFFIC)) == 0 &&
+            hold_read(controller->journal, HOLD_TRAFFIC, &hold, &error) >= 0 && !hold.held)
+                alert_set(controller, "drain", NULL);
+}
+
+/* The balancer could not be asked while the run was undone: giving back goes on after it (operator-drain.c), for what the run took. */
+static void go_on_giving_back(Controller *controller, const Run *run) {
+        Error error = {0};
+        if (run->outcome != OUTCOME_UNDONE || (run->outstanding & (1U << STEP_RESTORE_TRAFFIC)) == 0)
+                return;
+        Hold hold = {.held = true,
+                     .restoring = true,
+                     .run_id = run->id,
+                     .since_wall = run->ended_wall,
+                     .why = "being given back"};
+        snprintf(hold.by, sizeof hold.by, "run %" PRId64, run->id);
+        if (hold_take(controller->journal, HOLD_TRAFFIC, &hold, &error) < 0)
+                log_error("that traffic is given back could not be journalled: %s", error_text(&error));
 }
 
 static int64_t newest_done(Controller *controller) {
@@ -136,6 +156,7 @@ void aftermath(Controller *controller, const Run *run) {
         judge_releases(controller, run);
         mark_rolled_back(controller, run);
         clear_alerts(controller, run);
+        go_on_giving_back(controller, run);
         say_how_it_ended(controller, run);
 
         /* what is live was changed by us: not an observed deployment */
@@ -210,15 +231,63 @@ static int keep_newest(void *userdata, const Run *run) {
         return 1;
 }
 
+static bool newest_holds(Controller *controller, Run *ret_run) {
+        Error error = {0};
+        return controller->journal && journal_runs(controller->journal, 1, keep_newest, ret_run, &error) == 1 &&
+               ret_run->phase == RUN_HOLDING;
+}
+
 /* An alert lives as long as its process; a run that holds, until a person has mended it. */
 void aftermath_remind(Controller *controller) {
-        char message[REASON_MAX];
+        char message[ALERT_TEXT_MAX], remedy[REASON_MAX];
+        AUTO_FREE Run *run = calloc(1, sizeof *run);
+        if (!run || !newest_holds(controller, run) || aftermath_released(controller, run))
+                return;
+        snprintf(message, sizeof message, "run %" PRId64 " to %s still holds: %.300s. A person has to look. %s", run->id,
+                 run->plan.to, run->failure, aftermath_remedy(controller, run, remedy, sizeof remedy));
+        alert_set(controller, "holding", message);
+}
+
+const char *aftermath_remedy(Controller *controller, const Run *run, char *text, size_t size) {
+        char current[VERSION_MAX] = "";
+        AUTO_FREE UnitSet *units = calloc(1, sizeof *units);
+        Error error = {0};
+        const char *version = run->plan.from;
+        if (release_store_current(controller->world->releases, current, &error) >= 0 && current[0])
+                version = current;
+        text[0] = '\0';
+        words_append(text, size, "Mend the cause, then: ");
+        if (units && version[0] && config_units(controller->config, version, units, &error) >= 0) {
+                words_append(text, size, "systemctl start");
+                for (unsigned i = 0; i < units->count; i++)
+                        words_append(text, size, " %s", units->names[i]);
+                words_append(text, size, "; ");
+        }
+        words_append(text, size, "%sauto-rollback resume",
+                     controller->config->traffic_driver ? "auto-rollback restore; " : "");
+        return text;
+}
+
+bool aftermath_released(Controller *controller, const Run *run) {
+        char text[32];
+        Error error = {0};
+        return controller->journal && run->id > 0 &&
+               journal_get_value(controller->journal, RELEASED_KEY, text, sizeof text, &error) == 1 &&
+               strtoll(text, NULL, 10) == run->id;
+}
+
+void aftermath_release(Controller *controller) {
+        char text[32];
         Error error = {0};
         AUTO_FREE Run *run = calloc(1, sizeof *run);
-        if (!run || !controller->journal || journal_runs(controller->journal, 1, keep_newest, run, &error) != 1 ||
-            run->phase != RUN_HOLDING)
+        alert_set(controller, "holding", NULL);
+        if (!run || !newest_holds(controller, run) || aftermath_released(controller, run))
                 return;
-        snprintf(message, sizeof message, "run %" PRId64 " to %s still holds: %.300s. A person has to look.", run->id,
-                 run->plan.to, run->failure);
-        alert_set(controller, "holding", message);
+        snprintf(text, sizeof text, "%" PRId64, run->id);
+        if (journal_set_value(controller->journal, RELEASED_KEY, text, &error) < 0)
+                log_error("that run %" PRId64 " was released could not be journalled, so a restart reminds of it: %s",
+                          run->id, error_text(&error));
+        else
+                log_info("run %" PRId64 ", which held, was released by an operator", run->id);
+        controller_tell_run(controller, run);
 }

@@ -145,20 +145,26 @@ void op_acted(void *self, const Caller *caller, const char *method, const char *
 }
 
 void audit_begun(Controller *controller, const Caller *caller, const char *path, const json_t *arguments) {
-        op_acted(controller, caller, "POST", path, arguments, 202, "begun");
+        op_acted(controller, caller, "POST", path, arguments, JOURNAL_BEGUN, "begun");
 }
 
-void audit_healing(Controller *controller, const char *component, const char *what, bool failed) {
+void audit_healing(Controller *controller, const char *component, const char *what, HealingNews news) {
+        static const struct {
+                int status;
+                const char *outcome;
+        } outcomes[] = {[HEALING_BEGUN] = {JOURNAL_BEGUN, "begun"},
+                        [HEALING_DONE] = {200, "200"},
+                        [HEALING_FAILED] = {500, "failed"}};
         AuditTrail *trail = trail_of(controller);
         JournalAudit entry = {.at_wall = clock_wall_us(),
                               .uid = -1,
                               .who = "controller",
                               .whence = "healing",
-                              .method = "heal",
-                              .status = failed ? 500 : 200};
+                              .method = JOURNAL_HEAL,
+                              .status = outcomes[news].status};
         json_t *arguments = json_pack("{s:o}", "what", wire_text(what));
         snprintf(entry.path, sizeof entry.path, "%s", component);
-        snprintf(entry.outcome, sizeof entry.outcome, "%s", failed ? "failed" : "200");
+        snprintf(entry.outcome, sizeof entry.outcome, "%s", outcomes[news].outcome);
         arguments_text(arguments, entry.arguments, sizeof entry.arguments);
         json_decref(arguments);
         if (trail)

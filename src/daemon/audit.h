@@ -15,8 +15,8 @@ void op_acted(void *self, const Caller *caller, const char *method, const char *
 
 /* What takes time, right before it is begun: a controller that dies in the middle has it in its trail. */
 void audit_begun(Controller *controller, const Caller *caller, const char *path, const json_t *arguments);
-/* What healing does, before it does it, and how it ended. */
-void audit_healing(Controller *controller, const char *component, const char *what, bool failed);
+/* What healing does, before it does it, and how it ended. The first is what journal_heal_tries() finds. */
+void audit_healing(Controller *controller, const char *component, const char *what, HealingNews news);
 
 ApiOperation op_audit; /* GET /api/v3/audit */
 

@@ -19,8 +19,9 @@ typedef struct Entry {
         void *self;
         unsigned index; /* in Health.components */
         bool of_service;
-        bool checking; /* a check is under way */
-        bool complete; /* measured, also what takes two looks */
+        bool checking;      /* a check is under way */
+        int64_t begun_mono; /* the newest */
+        bool complete;      /* measured, also what takes two looks */
         unsigned strikes;
         Healer *healer; /* NULL: not healed */
         sd_event_source *timer;
@@ -30,7 +31,9 @@ struct Checkup {
         CheckupTools tools;
         CheckupHooks hooks;
         void *userdata;
+        Disks *disks;
         bool suspended, healing_held;
+        int64_t resumed_mono; /* what was begun before may be of the run */
         const Entry *consensus, *network, *system;
         Health health;
         unsigned count;
@@ -79,6 +82,10 @@ static int64_t pause_after(const Entry *entry, const ComponentFinding *finding) 
         return finding->not_configured && interval < NOT_CONFIGURED_US ? NOT_CONFIGURED_US : interval;
 }
 
+static bool is_of_a_run(const Entry *entry) {
+        return entry->checkup->suspended || entry->begun_mono < entry->checkup->resumed_mono;
+}
+
 /* True: something that is told of has changed. */
 static bool keep(Entry *entry, const ComponentFinding *finding) {
         ComponentHealth *component = &entry->checkup->health.components[entry->index];
@@ -86,11 +93,12 @@ static bool keep(Entry *entry, const ComponentFinding *finding) {
         unsigned failures = (unsigned)settings_int(entry->context.settings, "failures"), score = finding->score;
         if (entry->checkup->tools.one_check)
                 failures = 1;
-        bool counted = !(entry->checkup->suspended && entry->of_service);
+        bool counted = !(entry->of_service && is_of_a_run(entry));
         component->state = health_strike(&entry->strikes, failures, finding->state, finding->at_once, counted, &score);
         component->score = component->state == HEALTH_UNKNOWN ? 0 : score;
         component->configured = !finding->not_configured;
         component->checked_wall = clock_wall_us();
+        component->begun_mono = entry->begun_mono;
         if (component->state != before.state || before.since_wall == 0)
                 component->since_wall = component->checked_wall;
         if (finding->state == HEALTH_UNHEALTHY && !counted)
@@ -112,7 +120,8 @@ static void on_found(void *userdata, const ComponentFinding *finding) {
         entry->checking = false;
         entry->complete |= !finding->partial;
         health_sum_up(&checkup->health);
-        (void)arm(entry, pause_after(entry, finding)); /* a timer that exists can be set again */
+        bool again = !checkup->suspended && is_of_a_run(entry); /* it was begun in the run that has ended meanwhile */
+        (void)arm(entry, again ? 0 : pause_after(entry, finding)); /* a timer that exists can be set again */
         if (entry == checkup->consensus && component_consensus_view(entry->self) && checkup->hooks.consensus)
                 checkup->hooks.consensus(checkup->userdata, component_consensus_view(entry->self));
         if (changed && checkup->hooks.changed)
@@ -128,10 +137,10 @@ static void on_condition(void *userdata, const char *source, const char *problem
 
 /* ---- healing ---- */
 
-static void on_healing(void *userdata, const char *what, bool failed) {
+static void on_healing(void *userdata, const char *what, HealingNews news) {
         const Entry *entry = userdata;
         if (entry->checkup->hooks.healing)
-                entry->checkup->hooks.healing(entry->checkup->userdata, entry->context.name, what, failed);
+                entry->checkup->hooks.healing(entry->checkup->userdata, entry->context.name, what, news);
 }
 
 static void on_given_up(void *userdata, const char *problem) {
@@ -148,6 +157,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         (void)source;
         (void)usec;
         entry->checking = true;
+        entry->begun_mono = clock_mono_us();
         entry->kind->check(entry->self);
         return 0;
 }
@@ -169,6 +179,7 @@ static int add(Checkup *checkup, const struct ConfigComponent *component, Error 
                             .one_check = tools->one_check,
                             .prober = tools->prober,
                             .watcher = tools->watcher,
+                            .disks = checkup->disks,
                             .name = component->name,
                             .settings = component->settings,
                             .condition = on_condition,
@@ -206,7 +217,7 @@ int checkup_new(const CheckupTools *tools, const CheckupHooks *hooks, void *user
         checkup->tools = *tools;
         checkup->hooks = *hooks;
         checkup->userdata = userdata;
-        int r = 0;
+        int r = disks_new(tools->world->event, config, &checkup->disks, error);
         for (unsigned i = 0; i < config->component_count && r >= 0; i++)
                 r = add(checkup, &config->components[i], error);
         if (r < 0) {
@@ -228,6 +239,7 @@ Checkup *checkup_free(Checkup *checkup) {
                 if (entry->self)
                         entry->kind->close(entry->self);
         }
+        disks_free(checkup->disks);
         free(checkup);
         return NULL;
 }
@@ -244,11 +256,17 @@ void checkup_resume(Checkup *checkup) {
         if (!checkup || !checkup->suspended)
                 return;
         checkup->suspended = false;
+        checkup->resumed_mono = clock_mono_us();
+        disks_outdate(checkup->disks);
         for (unsigned i = 0; i < checkup->count && !checkup->healing_held; i++)
                 healer_resume(checkup->entries[i].healer);
         for (unsigned i = 0; i < checkup->count; i++)
-                if (!checkup->entries[i].checking) /* else what comes may still be of the run, and the next isn't */
+                if (!checkup->entries[i].checking) /* else again as soon as that one is over */
                         (void)arm(&checkup->entries[i], 0);
+}
+
+void checkup_recall_tries(Checkup *checkup, unsigned index, const int64_t *tries_mono, unsigned count) {
+        healer_recall(checkup->entries[index].healer, tries_mono, count);
 }
 
 void checkup_hold_healing(Checkup *checkup, bool hold) {

@@ -2,10 +2,12 @@
  * database, storage, api, scheduler and system; the operator adds others (components: in the configuration). It heals what it
  * was told to heal, and decides nothing else.
  *   checkup.c      when which is checked, strikes, what is told      component-*.c  one kind of check each
+ *   disks.c        the file systems, asked once for storage and system
  *   healing.c      restart and clear, with back-off and a cap */
 #pragma once
 
 #include "core/consensus.h"
+#include "core/healing.h"
 #include "core/health.h"
 #include "daemon/prober.h"
 #include "daemon/watcher.h"
@@ -22,7 +24,7 @@ typedef struct CheckupHooks {
         /* The consensus cluster was asked. */
         void (*consensus)(void *userdata, const ConsensusView *view);
         /* Healing: "payments.service is restarted", and how that ended. */
-        void (*healing)(void *userdata, const char *name, const char *what, bool failed);
+        void (*healing)(void *userdata, const char *name, const char *what, HealingNews news);
 } CheckupHooks;
 
 /* What is measured with; all of it outlives the checkup. */
@@ -39,7 +41,7 @@ typedef struct CheckupTools {
 /* What a load is made of; each -1 while it isn't known. */
 typedef struct SystemLoad {
         int64_t cpu_ppm, memory_ppm, disk_ppm;
-        int64_t at_mono;
+        int64_t at_mono, disk_mono; /* the first two were measured then, and the third; disks are asked less often */
 } SystemLoad;
 
 /* One of network.peers, as it was found by the newest check. */
@@ -57,6 +59,8 @@ Checkup *checkup_free(Checkup *checkup); /* NULL allowed; returns NULL */
  * at once. NULL allowed for both. */
 void checkup_suspend(Checkup *checkup);
 void checkup_resume(Checkup *checkup);
+/* How often the component at `index` was healed in a life before this one; as healing_recall(). */
+void checkup_recall_tries(Checkup *checkup, unsigned index, const int64_t *tries_mono, unsigned count);
 /* Measured is as before, but nothing is healed. */
 void checkup_hold_healing(Checkup *checkup, bool hold);
 

@@ -113,7 +113,10 @@ static void finish(Network *network) {
         network->looked = true;
         look_at_loss(network);
         Tristate lossy = judge_loss(network, loss, sizeof loss);
-        unsigned reached = describe_peers(network, finding.reason, sizeof finding.reason - strlen(loss) - 2);
+        size_t kept = strlen(loss) + 2; /* for the loss, but the half at most */
+        if (kept > sizeof finding.reason / 2)
+                kept = sizeof finding.reason / 2;
+        unsigned reached = describe_peers(network, finding.reason, sizeof finding.reason - kept);
         words_append(finding.reason, sizeof finding.reason, "; %s", loss);
         if (network->count > 0) {
                 finding.score = 100 * reached / network->count;

@@ -1,31 +1,24 @@
 /* system: the load of this machine: processors over system.window, memory, and the file systems a rollback needs. Beyond a limit it is
  * degraded and asks for a manual review, and never for a rollback (specification, Rollback Decision Matrix). The score is the
  * share of the three that are within their limits. */
-#include "adapters/disk.h"
 #include "adapters/host.h"
 #include "base/clock.h"
-#include "base/fsio.h"
 #include "core/rate.h"
 #include "core/words.h"
 #include "daemon/component.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
-#define DISK_EVERY_US (30 * USEC_PER_SEC)
+#define DISK_EVERY_US (35 * USEC_PER_SEC) /* storage asks every 30 s, as a rule: then we never do */
 
 enum { SOURCE_CPU, SOURCE_MEMORY, SOURCE_DISK, SOURCES };
 
 typedef struct System {
         const ComponentContext *context;
         int64_t exceeded_mono[SOURCES]; /* the limit was last exceeded then; 0: not, or it is over */
-        DiskProbe *probe;
-        const char *paths[3];
-        char log_directory[PATH_MAX];
         Rate cpu;
         SystemLoad load;
-        int64_t disk_mono; /* the disks were asked then; 0: never */
         char fullest[DETAIL_MAX];
         char disk_problem[DETAIL_MAX];
         bool looked; /* at least once: the next look has a rate */
@@ -37,25 +30,14 @@ static int open_system(const ComponentContext *context, void **ret_self, Error *
         if (!system)
                 return error_set(error, -ENOMEM, "out of memory");
         *system = (System){.context = context,
-                           .paths = {config->state, config->versions, system->log_directory},
                            .cpu = {.window_us = config->system_window_us},
                            .load = {.cpu_ppm = -1, .memory_ppm = -1, .disk_ppm = -1}};
-        int r = fs_directory_of(config->log, system->log_directory, sizeof system->log_directory, error);
-        if (r >= 0)
-                r = disk_probe_new(context->world->event, &system->probe, error);
-        if (r < 0) {
-                free(system);
-                return r;
-        }
         *ret_self = system;
         return 0;
 }
 
 static void close_system(void *self) {
-        System *system = self;
-        if (system)
-                disk_probe_free(system->probe);
-        free(system);
+        free(self);
 }
 
 const SystemLoad *component_system_load(const void *self) {
@@ -152,36 +134,37 @@ static void look_at_kernel(System *system) {
                 system->load.memory_ppm = (memory.total - memory.available) / 1024 * PPM / (memory.total / 1024);
 }
 
-static void on_disks(void *userdata, const DiskView *view, const Error *error) {
-        System *system = userdata;
+static void judge_disks(System *system, const DisksSeen *seen) {
+        system->load.disk_mono = seen->at_mono;
         system->load.disk_ppm = -1;
         system->disk_problem[0] = '\0';
-        if (!view)
-                snprintf(system->disk_problem, sizeof system->disk_problem, "%.*s", DETAIL_MAX - 1, error_text(error));
-        for (unsigned i = 0; view && i < view->count; i++) {
-                const DiskState *disk = &view->disks[i];
-                int64_t ppm = disk_used_ppm(disk);
+        if (!seen->answered)
+                snprintf(system->disk_problem, sizeof system->disk_problem, "%.*s", DETAIL_MAX - 1,
+                         error_text(&seen->error));
+        for (unsigned i = 0; seen->answered && i < seen->view.count; i++) {
+                int64_t ppm = disk_used_ppm(&seen->view.disks[i]);
                 if (ppm <= system->load.disk_ppm)
                         continue;
                 system->load.disk_ppm = ppm;
-                snprintf(system->fullest, sizeof system->fullest, "of %.100s", system->paths[i]);
+                snprintf(system->fullest, sizeof system->fullest, "of %.100s",
+                         disks_path(system->context->disks, (DiskPlace)i));
         }
-        finish(system);
+}
+
+static void on_disks(void *userdata, const DisksSeen *seen) {
+        judge_disks(userdata, seen);
+        finish(userdata);
 }
 
 static void check_system(void *self) {
         System *system = self;
-        int64_t now = clock_mono_us();
-        Error error = {0};
+        const ComponentContext *context = system->context;
+        const DisksSeen *seen = disks_seen(context->disks);
         look_at_kernel(system);
-        if (system->disk_mono != 0 && now - system->disk_mono < DISK_EVERY_US) {
-                finish(system);
-                return;
-        }
-        system->disk_mono = now;
-        if (disk_probe_look(system->probe, system->paths, ARRAY_SIZE(system->paths), NULL,
-                            settings_int(system->context->settings, "timeout"), on_disks, system, &error) < 0)
-                on_disks(system, NULL, &error);
+        if (seen->at_mono == 0 || system->load.at_mono - seen->at_mono >= DISK_EVERY_US)
+                disks_look(context->disks, settings_int(context->settings, "timeout"), on_disks, system);
+        else
+                on_disks(system, seen);
 }
 
 const ComponentKind component_system = {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "daemon/checkup.h"
+#include "daemon/disks.h"
 
 /* What one check found. */
 typedef struct ComponentFinding {
@@ -24,6 +25,7 @@ typedef struct ComponentContext {
         bool one_check;              /* the same */
         const Prober *prober;
         const Watcher *watcher;
+        Disks *disks;             /* shared by storage and system */
         const char *name;         /* "consensus" */
         const Settings *settings; /* rows of component_specs (config-schema.c): "timeout", "http" ... */
         /* Of system alone: a limit is exceeded for a while; NULL: no longer. As CheckupHooks.condition. */

@@ -66,15 +66,21 @@ static int refuse_without_check(const ConfigLoad *load, const TreeNode *node) {
                              "'%s' has no check; it must have exactly one of: http, tcp, command, unit", node->key);
 }
 
-static int refuse_row(const ConfigLoad *load, const TreeNode *node, const char *name, const TreeNode *child) {
+static int refuse_row(const ConfigLoad *load, const char *name, const TreeNode *child) {
         if (config_is_check(child->key))
                 return config_refuse(
                         load, child->key_mark,
                         "'%s' is built in and measured by itself; a check such as '%s' belongs to a component "
                         "of another name",
                         name, child->key);
-        return config_refuse(load, child->key_mark, "'%s' of '%s' is set as '%s.%s'", child->key, name, node->key,
-                             child->key);
+        const char *elsewhere = config_built_in_find(name)->elsewhere;
+        if (elsewhere)
+                return config_refuse(load, child->key_mark, "'%s' of '%s' is set as '%s.%s'", child->key, name,
+                                     elsewhere, child->key);
+        return config_refuse(load, child->key_mark,
+                             "'%s' has no effect: nothing measures '%s' yet; a component of another name may have one "
+                             "of: http, tcp, command, unit",
+                             child->key, name);
 }
 
 static int load_rows(const ConfigLoad *load, const TreeNode *node, Settings *settings) {
@@ -82,7 +88,7 @@ static int load_rows(const ConfigLoad *load, const TreeNode *node, Settings *set
         for (const TreeNode *child = node->children; child; child = child->next) {
                 const SettingSpec *spec = settings_spec(component_rows(), child->key);
                 int r = !spec ? config_refuse_key(load, child, node->key, component_rows(), FAMILY_NONE)
-                        : !config_built_in_has(built_in, child->key) ? refuse_row(load, node, node->key, child)
+                        : !config_built_in_has(built_in, child->key) ? refuse_row(load, node->key, child)
                                                                      : config_load_value(load, settings, spec, child);
                 if (r < 0)
                         return r;

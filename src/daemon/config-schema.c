@@ -196,11 +196,14 @@ const BlockSpec config_blocks[] = {
 };
 
 const BuiltIn config_built_ins[] = {
-        {.name = "consensus", .own_times = true, .critical = "true"},
+        {.name = "consensus", .without = "interval timeout", .elsewhere = "consensus", .critical = "true"},
         {.name = "network"},
-        {.name = "database", .critical = "true"},
+        {.name = "database",
+         .without = "interval timeout failures restart clear heal_after heal_backoff heal_limit",
+         .critical = "true"},
         {.name = "storage", .interval = "30s"},
-        {.name = "api", .critical = "true", .interval = "1s"}, /* looks at what is known already */
+        /* looks at what is known already */
+        {.name = "api", .without = "timeout", .elsewhere = "health", .critical = "true", .interval = "1s"},
         {.name = "scheduler", .checkable = true},
         {.name = "system"},
         {0},
@@ -220,7 +223,7 @@ bool config_is_check(const char *key) {
 bool config_built_in_has(const BuiltIn *built_in, const char *key) {
         if (built_in && !built_in->checkable && config_is_check(key))
                 return false;
-        return !(built_in && built_in->own_times && word_listed("interval timeout", key));
+        return !(built_in && built_in->without && word_listed(built_in->without, key));
 }
 
 #define TEXT(block, key, member)                                                                                       \

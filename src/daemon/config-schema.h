@@ -35,8 +35,9 @@ const BlockSpec *config_block_find(const char *name, size_t *ret_index); /* NULL
 /* A component that is built in (`components:`), and where its settings' defaults differ from the rows'. */
 typedef struct BuiltIn {
         const char *name;
-        bool checkable; /* may have one of the checks that declare a component */
-        bool own_times; /* its interval and timeout are set elsewhere: in the block of its name */
+        bool checkable;        /* may have one of the checks that declare a component */
+        const char *without;   /* the rows that would have no effect; NULL: all have */
+        const char *elsewhere; /* the block in which these are set; NULL: nowhere, nothing measures it yet */
         const char *weight, *critical, *interval; /* NULL: the row's default */
 } BuiltIn;
 

@@ -27,7 +27,10 @@ json_t *controller_run_json(Controller *controller, const Run *run) {
         Error error = {0};
         if (controller->journal && run->id > 0)
                 (void)journal_validation(controller->journal, run->id, verdict, sizeof verdict, NULL, &error);
-        return wire_run(run, verdict[0] ? verdict : NULL);
+        json_t *value = wire_run(run, verdict[0] ? verdict : NULL);
+        if (run->phase == RUN_HOLDING)
+                json_object_set_new(value, "released", json_boolean(aftermath_released(controller, run)));
+        return value;
 }
 
 void controller_tell_run(Controller *controller, const Run *run) {
@@ -60,7 +63,15 @@ static void on_run_finished(void *userdata, const Run *run) {
 
 static void on_page(void *userdata, const Run *run, const char *message) {
         Controller *controller = userdata;
-        alert_set(controller, run->phase == RUN_HOLDING ? "holding" : "deployments", message);
+        char text[ALERT_TEXT_MAX], remedy[REASON_MAX];
+        if (run->phase == RUN_HOLDING) {
+                snprintf(text, sizeof text, "%.1000s %s", message,
+                         aftermath_remedy(controller, run, remedy, sizeof remedy));
+                alert_set(controller, "holding", text);
+                return;
+        }
+        bool unsaid = (run->outstanding & (1U << STEP_RESTORE_TRAFFIC)) != 0;
+        alert_set(controller, unsaid ? "drain" : "deployments", message);
 }
 
 /* ---- the watcher's hooks ---- */

@@ -23,9 +23,11 @@
 #define RELEASES_MAX 256
 #define ALERTS_MAX 16
 
+#define ALERT_TEXT_MAX 1536 /* what a held run says, and what to do about it */
+
 typedef struct Alert {
         char source[64]; /* "metrics", "traffic", "current", "decision", "run" ... : one alert each at a time */
-        char message[REASON_MAX];
+        char message[ALERT_TEXT_MAX];
         int64_t since_wall;
 } Alert;
 
@@ -184,6 +186,10 @@ void aftermath_catch_up(
         Controller *controller); /* of runs that ended just before their process died, or without the journal */
 void aftermath_skip(Controller *controller, int64_t run_id); /* nothing follows from it */
 void aftermath_remind(Controller *controller);               /* of a run that holds, after a restart */
+/* What brings the service back after a run that holds: commands that work in that state. */
+const char *aftermath_remedy(Controller *controller, const Run *run, char *text, size_t size);
+void aftermath_release(Controller *controller); /* an operator has mended what the newest run holds for */
+bool aftermath_released(Controller *controller, const Run *run);
 
 void validating_begin(Controller *controller, const Run *run);
 void validating_look(Controller *controller);

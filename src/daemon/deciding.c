@@ -91,6 +91,20 @@ static void ask_for_review(Controller *controller) {
         alert_set(controller, "decision", message);
 }
 
+/* Its preflight would refuse it, and a deployment has one automatic rollback: it is kept for when the balancer answers again. */
+static bool balancer_silent(Controller *controller) {
+        const char *problem = watcher_traffic_problem(controller->watcher);
+        char message[REASON_MAX];
+        if (!controller->config->traffic_driver || watcher_traffic(controller->watcher) || problem[0] == '\0')
+                return false;
+        snprintf(message, sizeof message,
+                 "the rollback to %s can't begin: the balancer doesn't answer (%.200s); it is tried again. Not to wait for "
+                 "it: auto-rollback emergency",
+                 controller->decision->target, problem);
+        alert_set(controller, "decision", message);
+        return true;
+}
+
 static void roll_back(Controller *controller) {
         const Decision *decision = controller->decision;
         const RunWish wish = {
@@ -103,6 +117,8 @@ static void roll_back(Controller *controller) {
                 .decision_id = decision->id,
         };
         Problem problem = {0};
+        if (balancer_silent(controller))
+                return;
         if (controller_begin(controller, &wish, &problem) < 0) {
                 alert_set(controller, "decision", problem.detail);
                 json_decref(problem.extra);

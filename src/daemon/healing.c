@@ -79,7 +79,7 @@ static void end(Healer *healer, const Error *error) {
         else
                 snprintf(text, sizeof text, "%s is done, in %s", healer->words,
                          words_duration((clock_mono_us() - healer->begun_mono) / 1000 * 1000, took));
-        healer->hooks.told(healer->userdata, text, error != NULL);
+        healer->hooks.told(healer->userdata, text, error ? HEALING_FAILED : HEALING_DONE);
 }
 
 static void on_stage_done(void *userdata, const OpResult *result) {
@@ -148,15 +148,14 @@ static void try(Healer *healer, const char *reason) {
         char text[REASON_MAX];
         Error error = {0};
         healer->begun_mono = clock_mono_us();
-        if (check_release(healer, &error) < 0) {
-                end(healer, &error);
-                return;
-        }
         snprintf(text, sizeof text, "%s, try %u of %u in 24 hours: %.200s", healer->words, healer->healing.count,
                  healer->rules.limit, reason);
         healer->stage = clear_command(healer)[0] ? STAGE_CLEAR : STAGE_STOP;
-        healer->hooks.told(healer->userdata, text, false);
-        begin(healer, healer->stage);
+        healer->hooks.told(healer->userdata, text, HEALING_BEGUN); /* every try that counts, also in a later life */
+        if (check_release(healer, &error) < 0)
+                end(healer, &error);
+        else
+                begin(healer, healer->stage);
 }
 
 static void give_up(Healer *healer, const char *reason) {
@@ -167,6 +166,11 @@ static void give_up(Healer *healer, const char *reason) {
                 healer->name, healer->healing.count, healer->healing.count == 1 ? "try" : "tries", healer->words,
                 reason);
         healer->hooks.given_up(healer->userdata, text);
+}
+
+void healer_recall(Healer *healer, const int64_t *tries_mono, unsigned count) {
+        if (healer)
+                healing_recall(&healer->healing, tries_mono, count);
 }
 
 void healer_look(Healer *healer, HealthState found, const char *reason) {

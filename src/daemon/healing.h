@@ -9,7 +9,7 @@ typedef struct Healer Healer;
 
 typedef struct HealerHooks {
         /* What is done, and how it ended. */
-        void (*told)(void *userdata, const char *what, bool failed);
+        void (*told)(void *userdata, const char *what, HealingNews news);
         /* It was given up (words for a person), or is well again after that (NULL). */
         void (*given_up)(void *userdata, const char *problem);
 } HealerHooks;
@@ -19,6 +19,8 @@ int healer_new(World *world, const char *name, const Settings *settings, const H
                Healer **ret_healer, Error *error);
 Healer *healer_free(Healer *healer); /* NULL allowed; returns NULL */
 
+/* As healing_recall(); before the first look. */
+void healer_recall(Healer *healer, const int64_t *tries_mono, unsigned count);
 /* A check's finding, and what it was. Begins to heal when it is time for it. */
 void healer_look(Healer *healer, HealthState found, const char *reason);
 /* Nothing is begun between the two; what was begun stops, and is finished afterwards if it had stopped the unit. */

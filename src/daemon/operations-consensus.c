@@ -97,11 +97,11 @@ static json_t *known_cluster(const Cluster *cluster) {
         double age_s = (double)(clock_mono_us() - cluster->state->at_mono) / (double)USEC_PER_SEC;
         return json_pack("{s:b, s:b, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:i, s:o, s:f, s:o}", "configured", 1,
                          "leader_elected", (int)(view->leader != 0), "leader", wire_text(leader ? leader->name : NULL),
-                         "term", count_json(view->term > 0 ? (int64_t)view->term : -1), "quorum_healthy", tristate_json(view->quorum), "reachable",
-                         (int)view->reachable, "needed", (int)view->needed, "members", members_json(cluster),
-                         "replication_lag_ms", wire_ms(view->lag_us), "byzantine_nodes", (int)view->byzantine,
-                         "byzantine", byzantine_names(cluster), "sample_age_s", age_s, "detail",
-                         wire_text(view->words));
+                         "term", count_json(view->term > 0 ? (int64_t)view->term : -1), "quorum_healthy",
+                         tristate_json(view->quorum), "reachable", (int)view->reachable, "needed", (int)view->needed,
+                         "members", members_json(cluster), "replication_lag_ms", wire_ms(view->lag_us),
+                         "byzantine_nodes", (int)view->byzantine, "byzantine", byzantine_names(cluster), "sample_age_s",
+                         age_s, "detail", wire_text(view->words));
 }
 
 int op_consensus_status(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer,
@@ -234,6 +234,8 @@ int op_force_election(void *self, const json_t *arguments, const Caller *caller,
         const Cluster cluster = cluster_of(controller);
         const ConsensusMember *from = NULL, *to = NULL;
         Error error = {0};
+        if (controller_refuse_during_run(controller, problem) < 0)
+                return -1;
         if (controller->election)
                 return problem_set(problem, 409, EXIT_TRY_LATER, "The leadership is being moved",
                                    "from %s to %s: try again later", controller->election->from,

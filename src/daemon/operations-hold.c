@@ -40,6 +40,7 @@ int op_resume(void *self, const json_t *arguments, const Caller *caller, json_t 
         if (hold_release(controller->journal, HOLD_DEPLOYMENTS, &error) < 0)
                 return journal_failed(problem, &error);
         alert_set(controller, "deployments", NULL);
+        aftermath_release(controller);
         return answer(status_hold(controller, HOLD_DEPLOYMENTS), ret_answer, problem);
 }
 

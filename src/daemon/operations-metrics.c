@@ -127,13 +127,15 @@ static json_t *connections_part(Controller *controller) {
 }
 
 static json_t *system_part(Controller *controller) {
-        SystemLoad load = {-1, -1, -1, 0};
+        SystemLoad load = {-1, -1, -1, 0, 0};
         if (controller->checkup)
                 load = *checkup_load(controller->checkup);
-        bool known = load.cpu_ppm >= 0 || load.memory_ppm >= 0 || load.disk_ppm >= 0;
+        int64_t oldest_mono = load.cpu_ppm >= 0 || load.memory_ppm >= 0 ? load.at_mono : 0;
+        if (load.disk_ppm >= 0 && (oldest_mono == 0 || load.disk_mono < oldest_mono))
+                oldest_mono = load.disk_mono;
         return json_pack("{s:o, s:o, s:o, s:o}", "cpu_percent", wire_percent(load.cpu_ppm), "memory_percent",
                          wire_percent(load.memory_ppm), "disk_percent", wire_percent(load.disk_ppm), "sample_age_s",
-                         age(known ? load.at_mono : 0));
+                         age(oldest_mono));
 }
 
 static const struct Part {

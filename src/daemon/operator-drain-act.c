@@ -117,7 +117,7 @@ static void on_restored(void *userdata, const OpResult *result);
 int operator_drain_give_back(Controller *controller, Error *error) {
         OperatorDrain *drain = controller->operator_drain;
         int r = driver(controller)
-                        ->restore(controller->world->traffic, true,
+                        ->restore(controller->world->traffic, drain->hold.run_id == 0 /* else only what the run took */,
                                   controller->config->budgets_us[STEP_RESTORE_TRAFFIC], on_restored, controller,
                                   &drain->op, error);
         drain->restoring = r >= 0;

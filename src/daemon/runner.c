@@ -31,6 +31,7 @@ struct Runner {
         sd_event_source *timer;
         unsigned timer_token;
         int64_t failures_at_drain; /* of the metrics' pulse when the drain had ended; -1: not known */
+        bool kept_nowhere;         /* neither the journal nor the side file could: said once */
 };
 
 /* ---- durability ---- */
@@ -71,11 +72,17 @@ static int make_durable(Runner *runner, Error *error) {
         if (r >= 0 || (run->id == 0 && run->plan.mode != MODE_EMERGENCY))
                 return r;
         Error side_error = {0};
-        if (sidefile_append(runner->side_path, run, note, &side_error) >= 0)
+        if (sidefile_append(runner->side_path, run, note, &side_error) >= 0) {
                 log_warn("%s; going on with the side file %s", error_text(error), runner->side_path);
-        else
+                return 0;
+        }
+        bool first = run->id == 0;
+        if (first)
+                run->id = -clock_wall_us(); /* as the side file would have named it: whoever asks for it is answered */
+        if (first || !runner->kept_nowhere)
                 log_alert("%s; nor can the side file: %s; going on, because stopping here would leave the service dark",
                           error_text(error), error_text(&side_error));
+        runner->kept_nowhere = true;
         return 0;
 }
 

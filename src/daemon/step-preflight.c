@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define BALANCER_BUDGET_US (2 * USEC_PER_SEC)
+
 static void on_units(StepOp *step, const OpResult *result) {
         if (!result->units.loadable) {
                 Error error = {0};
@@ -65,7 +67,7 @@ static void verify(StepOp *step, const OpResult *result) {
 }
 
 /* A release that comes with its deployment is taken in now; one that is rolled back to must have been known before. */
-void step_preflight(StepOp *step, const OpResult *result) {
+static void prove_target(StepOp *step, const OpResult *result) {
         (void)result;
         ReleaseStore *releases = step->world->releases;
         if (step->kind != RUN_DEPLOYMENT || release_store_has_manifest(releases, step->call.target)) {
@@ -76,5 +78,42 @@ void step_preflight(StepOp *step, const OpResult *result) {
         step_expect(step, verify, NULL);
         int r = release_store_take_in(releases, step->call.target, false, step_budget_left(step), step_on_child, step,
                                       &step->child, &error);
+        step_began(step, r, &error);
+}
+
+/* ---- the balancer: a run that can't drain must not begin ---- */
+
+static void on_balancer(StepOp *step, const OpResult *result) {
+        prove_target(step, result);
+}
+
+/* In an emergency the release is switched all the same, and the step says so. */
+static void on_balancer_silent(StepOp *step, const OpResult *result) {
+        Error error = {0};
+        int code = result->error.code ? result->error.code : -ETIMEDOUT;
+        const char *why = result->error.code ? error_text(&result->error) : "no answer";
+        if (step->mode == MODE_EMERGENCY) {
+                snprintf(step->note, sizeof step->note, "the balancer doesn't answer (%.160s), gone on without it; ", why);
+                prove_target(step, NULL);
+                return;
+        }
+        bool denied = code == -EACCES || code == -EPERM;
+        error_set(&error, code, "the balancer doesn't answer, so traffic could not be drained: %s; %s, then try again", why,
+                  denied ? "add SupplementaryGroups=haproxy by: systemctl edit novacron-auto-rollback; restart it"
+                         : "start it, or mend traffic.haproxy.socket");
+        op_fail(&step->op, &error);
+}
+
+void step_preflight(StepOp *step, const OpResult *result) {
+        const Config *config = step->world->config;
+        Error error = {0};
+        if (!config->traffic_driver) {
+                prove_target(step, result);
+                return;
+        }
+        int64_t left = step_budget_left(step);
+        step_expect(step, on_balancer, on_balancer_silent);
+        int r = config->traffic_driver->query(step->world->traffic, left / 2 < BALANCER_BUDGET_US ? left / 2 : BALANCER_BUDGET_US,
+                                              step_on_child, step, &step->child, &error);
         step_began(step, r, &error);
 }

@@ -56,12 +56,15 @@ static bool counts(const ComponentHealth *component) {
         return component->configured && component->weight > 0;
 }
 
-/* The first component whose newest check is older than that; NULL: none. */
+/* The first component whose newest check was begun before that; NULL: none. How long ago is known by the clock that isn't set. */
 static const char *stale_component(const Controller *controller, int64_t since_wall) {
         const Health *health = checkup_health(controller->checkup);
-        for (unsigned i = 0; i < health->count; i++)
-                if (counts(&health->components[i]) && health->components[i].checked_wall < since_wall)
+        int64_t boot_wall = clock_wall_us() - clock_mono_us();
+        for (unsigned i = 0; i < health->count; i++) {
+                int64_t begun_mono = health->components[i].begun_mono;
+                if (counts(&health->components[i]) && (begun_mono == 0 ? 0 : boot_wall + begun_mono) < since_wall)
                         return health->components[i].name;
+        }
         return NULL;
 }
 

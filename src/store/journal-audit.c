@@ -114,3 +114,23 @@ int journal_audits(Journal *journal, unsigned limit, int (*visit)(void *userdata
         }
         return r;
 }
+
+int journal_heal_tries(Journal *journal, const char *component, int64_t since_wall, int64_t *ret_walls, unsigned max,
+                       Error *error) {
+        AUTO_STATEMENT sqlite3_stmt *statement = NULL;
+        int count = 0;
+        int r = journal_prepare(journal,
+                                "SELECT at_wall FROM (SELECT id, at_wall FROM audit WHERE method = ?1 AND path = ?2 AND"
+                                " status = ?3 AND at_wall >= ?4 ORDER BY id DESC LIMIT ?5) ORDER BY id",
+                                &statement, error);
+        if (r < 0)
+                return r;
+        sqlite3_bind_text(statement, 1, JOURNAL_HEAL, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 2, component, -1, SQLITE_STATIC);
+        sqlite3_bind_int(statement, 3, JOURNAL_BEGUN);
+        sqlite3_bind_int64(statement, 4, since_wall);
+        sqlite3_bind_int64(statement, 5, max);
+        while ((r = journal_step(journal, statement, "read the audit trail", error)) > 0)
+                ret_walls[count++] = sqlite3_column_int64(statement, 0);
+        return r < 0 ? r : count;
+}

@@ -151,7 +151,13 @@ typedef struct JournalAudit {
         char outcome[128];
 } JournalAudit;
 
+#define JOURNAL_HEAL "heal" /* method of what was done to heal a component, which is the path */
+#define JOURNAL_BEGUN 202   /* status of what was about to be done */
+
 /* Sets audit->id. -ENOSPC also when the reserve could not be kept complete: a rollback needs it more. */
 int journal_add_audit(Journal *journal, JournalAudit *audit, Error *error);
 int journal_audits(Journal *journal, unsigned limit, int (*visit)(void *userdata, const JournalAudit *audit),
                    void *userdata, Error *error); /* newest first */
+/* When healing the component was begun since then, the oldest first; of more than `max` the newest. Their number, or negative. */
+int journal_heal_tries(Journal *journal, const char *component, int64_t since_wall, int64_t *ret_walls, unsigned max,
+                       Error *error);

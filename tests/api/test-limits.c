@@ -2,6 +2,7 @@
 #include "fixture.h"
 #include "http.h"
 
+#include "api/tokens.h"
 #include "base/clock.h"
 
 #include <grp.h>
@@ -282,6 +283,35 @@ static void test_streams_that_were_left(UNUSED void **state) {
         assert_int_equal(fixture_stop(), 0);
 }
 
+/* When other tokens are in force, streams by TCP end: who watches by one that is gone must not go on watching. */
+static void test_streams_end_with_their_token(UNUSED void **state) {
+        char tokens[] = "/tmp/test-tokens.XXXXXX", token[TOKEN_TEXT_MAX], line[TOKEN_LINE_MAX];
+        AUTO_CLOSE int file = mkstemp(tokens);
+        assert_int_equal(token_make("viewer", false, token, line, NULL), 0);
+        assert_int_equal(write(file, line, strlen(line)), strlen(line));
+        assert_int_equal(fixture_start(&(ApiSettings){.listen = loopback, .tokens = tokens, .readers_group = true}), 0);
+        AUTO_FREE char *request = NULL;
+        assert_true(asprintf(&request,
+                             "GET /api/v3/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n",
+                             token) > 0);
+        AUTO_CLOSE int by_token = http_connect(loopback), by_socket = http_connect(fixture_socket);
+        assert_true(http_send_text(by_token, request));
+        assert_true(http_send_text(by_socket, "GET /api/v3/events HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        AUTO_FREE char *opened = http_read(by_token, ": connected\n\n"),
+                       *other = http_read(by_socket, ": connected\n\n");
+        assert_int_equal(http_status(opened), 200);
+        assert_int_equal(http_status(other), 200);
+        assert_int_equal(unlink(tokens), 0);
+        free(deploy("look"));
+        free(deploy("publish"));
+        AUTO_FREE char *end = http_read(by_token, "\r\n0\r\n\r\n");
+        assert_null(strstr(end, "publish"));
+        assert_non_null(strstr(end, "0\r\n\r\n"));
+        AUTO_FREE char *event = http_read(by_socket, "publish");
+        assert_non_null(strstr(event, "publish"));
+        assert_int_equal(fixture_stop(), 0);
+}
+
 /* Connections that always have another request ready, as long as it lives. */
 static void keep_busy(int heard_fd) {
         static char requests[64 * 1024];
@@ -357,6 +387,7 @@ int main(void) {
                 cmocka_unit_test(test_calm),
                 cmocka_unit_test(test_everything_else_comes_first),
                 cmocka_unit_test(test_streams_that_were_left),
+                cmocka_unit_test(test_streams_end_with_their_token),
                 cmocka_unit_test(test_the_greedy_leave_room),
                 cmocka_unit_test(test_few_descriptors),
         };

@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -130,6 +132,42 @@ static void test_a_removed_file_is_not_locked(UNUSED void **state) {
         lock_release(second);
 }
 
+static int take_once(int *ret_fd) {
+        Error error = {0};
+        return lock_take(path, "again", 0, NULL, ret_fd, &error);
+}
+
+/* In a mount namespace of its own: what it exits with says which of its expectations didn't hold. */
+static int on_a_read_only_file_system(void) {
+        int before, first, second;
+        if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                return 77;
+        if (take_once(&before) < 0 || mount(path, path, NULL, MS_BIND, NULL) < 0 ||
+            mount(NULL, path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0)
+                return 78;
+        if (take_once(&first) != -EBUSY) /* who had it before it became read-only still has it */
+                return 1;
+        lock_release(before);
+        if (take_once(&first) != 0)
+                return 2;
+        if (take_once(&second) != -EBUSY)
+                return 3;
+        lock_release(first);
+        return take_once(&second) == 0 ? 0 : 4;
+}
+
+static void test_a_read_only_file_system_does_not_prevent_it(UNUSED void **state) {
+        int status;
+        if (geteuid() != 0)
+                skip(); /* mounting is root's */
+        pid_t pid = fork();
+        if (pid == 0)
+                _exit(on_a_read_only_file_system());
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void test_nonsense_in_the_file_is_harmless(UNUSED void **state) {
         LockHolder holder;
         Error error = {0};
@@ -177,6 +215,7 @@ int main(void) {
                 cmocka_unit_test(test_waiting_gets_it_when_the_holder_dies),
                 cmocka_unit_test(test_release_frees_it_though_a_child_has_a_copy),
                 cmocka_unit_test(test_a_removed_file_is_not_locked),
+                cmocka_unit_test(test_a_read_only_file_system_does_not_prevent_it),
                 cmocka_unit_test(test_nonsense_in_the_file_is_harmless),
                 cmocka_unit_test(test_a_process_is_its_pid_and_its_start),
         };

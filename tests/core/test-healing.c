@@ -66,11 +66,29 @@ static void the_limit_is_of_24_hours(void **state UNUSED) {
         assert_int_equal(healing.count, 3);
 }
 
+/* What an earlier life has tried counts, and the pause after it, until it is well. */
+static void tries_are_recalled(void **state UNUSED) {
+        const int64_t tries[] = {-100 * SEC, 10 * SEC};
+        Healing healing = {0};
+        healing_recall(&healing, tries, 2);
+        fail_at(&healing, 20);
+        assert_int_equal(fail_at(&healing, 129), HEALING_NOTHING);
+        assert_int_equal(fail_at(&healing, 130), HEALING_TRY);
+        assert_int_equal(fail_at(&healing, 1000), HEALING_GIVE_UP);
+
+        int64_t many[HEALING_TRIES_MAX + 1];
+        for (int i = 0; i <= HEALING_TRIES_MAX; i++)
+                many[i] = i;
+        healing_recall(&healing, many, HEALING_TRIES_MAX + 1);
+        assert_int_equal(healing.count, HEALING_TRIES_MAX);
+        assert_int_equal(healing.tries_mono[0], 1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(is_off_by_default),        cmocka_unit_test(begins_after_failures_in_a_row),
                 cmocka_unit_test(the_pause_doubles),        cmocka_unit_test(is_given_up_at_the_limit),
-                cmocka_unit_test(the_limit_is_of_24_hours),
+                cmocka_unit_test(the_limit_is_of_24_hours), cmocka_unit_test(tries_are_recalled),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,8 +99,9 @@ static void test_who_whence_what_and_what_came_of_it(UNUSED void **state) {
 static void test_what_takes_time_and_what_heals(UNUSED void **state) {
         const Caller root = caller_of("root (uid 0)", "unix socket", 0);
         audit_begun(&controller, &root, "/api/v3/cache/clear", NULL);
-        audit_healing(&controller, "sessions", "restarting redis.service, try 1 of 3 in 24 hours: no answer", false);
-        audit_healing(&controller, "sessions", "restarting redis.service failed: not allowed", true);
+        audit_healing(&controller, "sessions", "restarting redis.service, try 1 of 3 in 24 hours: no answer",
+                      HEALING_BEGUN);
+        audit_healing(&controller, "sessions", "restarting redis.service failed: not allowed", HEALING_FAILED);
         json_t *list = entries(10);
         const json_t *failed = json_array_get(list, 0), *heals = json_array_get(list, 1),
                      *begun = json_array_get(list, 2);
@@ -111,7 +112,7 @@ static void test_what_takes_time_and_what_heals(UNUSED void **state) {
         assert_string_equal(text(heals, "method"), "heal");
         assert_string_equal(text(heals, "path"), "sessions");
         assert_string_equal(text(heals, "who"), "controller");
-        assert_int_equal(json_integer_value(json_object_get(heals, "status")), 200);
+        assert_int_equal(json_integer_value(json_object_get(heals, "status")), 202);
         assert_non_null(strstr(text(json_object_get(heals, "arguments"), "what"), "try 1 of 3"));
         assert_int_equal(json_integer_value(json_object_get(failed, "status")), 500);
         json_decref(list);

@@ -130,3 +130,18 @@ def test_a_page_goes_out(site):
     site.host.systemctl("stop", CONTROLLER)
     site.cli("emergency", "all is bad", check=HELD)
     assert any("HOLDING" in alert for alert in site.alerts())
+
+
+def test_state_that_became_read_only(site):
+    """Nothing can be kept, not even the lock's text; the service is put back all the same."""
+    load = site.begin_with(error_every=20)
+    site.host.systemctl("stop", CONTROLLER)
+    site.host.run("mount --bind /var/lib/novacron /var/lib/novacron && mount -o remount,bind,ro /var/lib/novacron")
+    done = site.cli("emergency", "the disk has become read-only")
+    assert done.returncode in (0, NOT_VERIFIED), done.stdout + done.stderr
+    assert "Read-only file system" in done.stderr, "it must be said that nothing is kept"
+    assert site.current() == "v2.4.0" and site.serving() == "v2.4.0"
+    site.host.run("umount /var/lib/novacron")
+    site.host.systemctl("start", CONTROLLER)
+    site.check_steady("v2.4.0")
+    site.check_ledger(load.end())

@@ -153,6 +153,14 @@ def test_healing(site):
     site.wait(lambda: any("component thing still fails" in line for line in site.alerts()), 5, "the operator's command is told")
     assert not [run for run in site.runs() if run["kind"] == "rollback"]
 
+    # the limit holds beyond the controller's own life
+    told = len(site.alerts())
+    site.kills_controller = True
+    site.host.systemctl("kill", "--signal=KILL", CONTROLLER)
+    site.wait(lambda: any("component thing still fails after 2 tries" in line for line in site.alerts()[told:]), 20, "it is given up again")
+    tries = [entry for entry in site.cli_json("audit", "--limit", "100")["entries"] if entry["method"] == "heal" and entry["outcome"] == "begun"]
+    assert len(tries) == 2, tries
+
     site.write(f"/etc/systemd/system/{THING}", THING_UNIT)
     site.host.systemctl("daemon-reload")
     site.host.systemctl("restart", THING)
@@ -171,6 +179,17 @@ def test_healing_the_service_is_no_deployment(site):
     wait_for(site, "api", "healthy")
     assert site.watch(2.5)
     assert site.ask("GET", "/history?limit=50")[1]["deployments"] == deployments
+
+
+def test_measured_anew_after_a_run(site):
+    """A check that was begun before a run's end says nothing of what came of it: there is another one at once, also after one that
+    takes longer than the run."""
+    site.host.run(["mkfifo", "/run/gate"])
+    ready(site, slow={"command": ["/bin/sh", "-c", "echo begun >> /run/checks; cat /run/gate"], "interval": "60s", "timeout": "30s"})
+    assert site.read("/run/checks") == "begun\n"
+    site.host.run(["sh", "-c", "> /run/gate"])
+    site.wait(lambda: site.read("/run/checks") == "begun\n" * 2, 10, "it is checked again")
+    assert component(site, "slow")["status"] == "healthy"
 
 
 def test_beyond_the_limits(site):

@@ -250,7 +250,7 @@ def test_rolled_back_while_an_operator_has_drained(site):
     drained = drain(site)
     site.begin("manual", "--yes", "while it is drained")
     site.wait_acting("start_version")
-    for path in ("/traffic/drain", "/traffic/restore"):
+    for path in ("/traffic/drain", "/traffic/restore", "/consensus/force-election"):
         refused = ask(site, "POST", path, {}, status=409)
         assert "rollback to v2.4.0" in refused["detail"], refused
     seen = ask(site, "GET", "/traffic/status")

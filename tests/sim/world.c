@@ -72,8 +72,11 @@ const char *world_check_end(const World *world, const Run *run) {
                           run->recovery[STEP_RESUME_DEPLOYMENTS].state == STEP_SKIPPED;
         if (!run_ended(run))
                 return "finished, but not ended";
-        if (world->drained && !(run->phase == RUN_HOLDING && traffic_told))
+        bool original_serves = run->outcome == OUTCOME_UNDONE; /* then what gives traffic back goes on after the run */
+        if (world->drained && !((run->phase == RUN_HOLDING || original_serves) && traffic_told))
                 return "traffic was left drained unseen";
+        if (traffic_told && !world->paged)
+                return "nobody was told that traffic may be held back";
         if (world->paused && !pause_told)
                 return "deployments were left paused unseen";
         if ((run->phase == RUN_HOLDING || pause_told) && world->paused && !world->paged)

@@ -76,6 +76,33 @@ static void test_entries_come_back_newest_first(UNUSED void **state) {
         journal_close(journal);
 }
 
+static JournalAudit heal_of(const char *component, int number, int status) {
+        JournalAudit entry = entry_of(number);
+        entry.uid = -1;
+        entry.status = status;
+        snprintf(entry.method, sizeof entry.method, JOURNAL_HEAL);
+        snprintf(entry.path, sizeof entry.path, "%s", component);
+        return entry;
+}
+
+static void test_tries_to_heal(UNUSED void **state) {
+        Journal *journal = open_journal("tries");
+        int64_t walls[2] = {0}, first = entry_of(1).at_wall;
+        Error error = {0};
+        JournalAudit entries[] = {heal_of("thing", 1, JOURNAL_BEGUN), heal_of("thing", 2, 200),
+                                  heal_of("thing", 3, JOURNAL_BEGUN), heal_of("other", 4, JOURNAL_BEGUN),
+                                  heal_of("thing", 5, JOURNAL_BEGUN), entry_of(6)};
+        for (unsigned i = 0; i < ARRAY_SIZE(entries); i++)
+                add(journal, &entries[i]);
+        assert_int_equal(journal_heal_tries(journal, "thing", first, walls, 2, &error), 2);
+        assert_int_equal(walls[0] - first, 2);
+        assert_int_equal(walls[1] - first, 4);
+        assert_int_equal(journal_heal_tries(journal, "thing", first + 3, walls, 2, &error), 1);
+        assert_int_equal(walls[0] - first, 4);
+        assert_int_equal(journal_heal_tries(journal, "nothing", first, walls, 2, &error), 0);
+        journal_close(journal);
+}
+
 static void execute(const char *name, const char *sql) {
         sqlite3 *db;
         assert_int_equal(sqlite3_open(in(name), &db), SQLITE_OK);
@@ -162,6 +189,7 @@ static void test_an_older_journal_keeps_its_rows(UNUSED void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_entries_come_back_newest_first),
+                cmocka_unit_test(test_tries_to_heal),
                 cmocka_unit_test(test_it_is_bounded),
                 cmocka_unit_test(test_the_reserve_stays),
                 cmocka_unit_test(test_an_older_journal_keeps_its_rows),

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { headline, lost } from "../../web/headline.js";
+import { nextSteps } from "../../web/next-step.js";
 import { duration, limitPercent, percent, sentence } from "../../web/words.js";
 
 const run = {
@@ -41,7 +42,12 @@ const cases = [
   ["a unit has failed", { units: { state: "failed", detail: "novacron-dwcp-v2.service: failed" }, last_run: null }, ["bad", "v2.4.0 has failed: novacron-dwcp-v2.service: failed."]],
   ["unhealthy", { health: { state: "unhealthy" }, last_run: null }, ["bad", "v2.4.0 runs, but is unhealthy."]],
   ["health unknown is not healthy", { health: { state: "unknown" }, last_run: null }, ["unknown", "v2.4.0 runs; its health is unknown."]],
-  ["drained", { traffic: { state: "drained" }, last_run: null }, ["bad", "v2.4.0 runs, but its traffic is drained."]],
+  ["drained", { traffic: { state: "drained" }, last_run: null }, ["bad", "v2.4.0 runs, but its traffic is drained: clients get nothing."]],
+  ["being drained", { traffic: { state: "draining" }, last_run: null }, ["bad", "v2.4.0 runs, but its traffic is being drained: clients get nothing."]],
+  ["the balancer can't be asked", { traffic: { state: "unknown", detail: "/run/haproxy.sock: connection refused" }, last_run: null },
+    ["bad", "The balancer doesn't answer: clients may get nothing. /run/haproxy.sock: connection refused."]],
+  ["no balancer is no fault", { traffic: { state: "unknown", detail: "no balancer is configured (traffic.driver)" }, last_run: null }, ["good", "v2.4.0 runs and is healthy."]],
+  ["stopped", { units: { state: "inactive", detail: "" }, health: { state: "unknown" }, last_run: null }, ["bad", "v2.4.0 is stopped: its units are inactive."]],
   ["the window fills", { window: { degraded: 3, expected: 5, needed: 4 }, last_run: null }, ["warn", "v2.4.0 runs, but 3 of 5 samples are degraded; 4 trigger a rollback."]],
   ["what stands", { last_run: null, alerts: [alert, alert], metrics: { source: "edge", connected: false }, deployments: { paused: true, by: "ann (uid 1000)", why: "schema" } },
     ["good", "v2.4.0 runs and is healthy. Deployments are paused by ann (uid 1000): schema. The metrics source is not heard: nothing is decided on samples until it is. 2 alerts stand."]],
@@ -52,6 +58,43 @@ const cases = [
 ];
 
 for (const [name, change, expected] of cases) test(name, () => assert.deepEqual(said(change), expected));
+
+const parts = (status, ...components) => ({ status, arithmetic: { components: components.map((one) => ({ configured: true, critical: false, reason: "", ...one })) } });
+const withHealth = (health, change) => {
+  const { tone, lead, more } = headline({ status: { ...status, last_run: null, ...change }, health, connection: "live" });
+  return [tone, [lead, ...more].join(" ")];
+};
+
+test("a component that is not well is never healthy", () => {
+  const consensus = { name: "consensus", status: "unhealthy", critical: true, reason: "1 of 3 members answer, 2 needed" };
+  const system = { name: "system", status: "unhealthy" };
+  const disk = { name: "storage", status: "degraded", reason: "91 % used > 90 %" };
+  assert.deepEqual(withHealth(parts("unhealthy", disk, system, consensus)), ["bad", "v2.4.0 runs, but consensus (critical) is unhealthy (1 of 3 members answer, 2 needed), system is unhealthy."]);
+  assert.deepEqual(withHealth(parts("degraded", disk)), ["warn", "v2.4.0 runs, but storage is degraded (91 % used > 90 %)."]);
+  assert.deepEqual(withHealth(parts("degraded", { ...disk, status: "healthy" })), ["warn", "v2.4.0 runs, but component health is degraded."]);
+  assert.deepEqual(withHealth(parts("healthy", { ...disk, status: "healthy" })), ["good", "v2.4.0 runs and is healthy."]);
+  assert.deepEqual(withHealth(parts("unhealthy", consensus), { window: { degraded: 1, expected: 5, needed: 4 } }),
+    ["bad", "v2.4.0 runs, but 1 of 5 samples are degraded; 4 trigger a rollback. Consensus (critical) is unhealthy (1 of 3 members answer, 2 needed)."]);
+  assert.deepEqual(withHealth(parts("degraded", disk), { traffic: { state: "drained" } }),
+    ["bad", "v2.4.0 runs, but its traffic is drained: clients get nothing. Storage is degraded (91 % used > 90 %)."]);
+});
+
+const lines = (change, connection = "live") => nextSteps({ status: { ...status, target: { version: "v2.3.0" }, ...change }, connection }).map(({ line }) => line);
+
+test("what to type", () => {
+  const held = { ...run, phase: "holding", outcome: "held" };
+  assert.deepEqual(lines({}), []);
+  assert.deepEqual(lines({ last_run: held }), ['sudo auto-rollback emergency --to v2.4.0 "recovery after a held rollback"']);
+  assert.deepEqual(lines({ last_run: { ...held, kind: "deployment" } }), ['sudo auto-rollback emergency --to v3.0.0 "recovery after a held deployment"']);
+  assert.deepEqual(lines({ health: { state: "unhealthy" } }), ['sudo auto-rollback emergency "why"']);
+  assert.deepEqual(lines({ units: { state: "failed" }, target: null }), ['sudo auto-rollback emergency --to RELEASE "why"']);
+  assert.deepEqual(lines({ traffic: { state: "drained" } }), ["sudo auto-rollback restore"]);
+  assert.deepEqual(lines({ traffic: { state: "unknown", detail: "it does not answer" } }), ["systemctl status haproxy"]);
+  assert.deepEqual(lines({ traffic: { state: "drained" }, run }), [], "a run gives it back itself");
+  assert.deepEqual(lines({ traffic: { state: "drained" } }, "lost"), ["systemctl start novacron-auto-rollback", 'sudo auto-rollback emergency "why"']);
+});
+
+test("a refused run lost nothing", () => assert.equal(lost({ ...run, outcome: "refused", requests_failed: null }), "no request lost"));
 
 test("a lost connection makes it old news", () => {
   assert.deepEqual(said({ last_run: null }, "lost"), ["unknown", "As of the last word from the controller: v2.4.0 runs and is healthy."]);

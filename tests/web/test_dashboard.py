@@ -3,7 +3,7 @@
 import json
 
 from browser import URL
-from testsite import CONTROLLER
+from testsite import CONTROLLER, HELD, SERVICE_UNIT, UNITS
 
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1440, 360)]
 
@@ -72,7 +72,7 @@ def test_it_shows_a_bad_deployment_from_trigger_to_validated(site, browsers):
     assert browser.ask("window.mark") == "still the same page"
     assert browser.ask("document.querySelectorAll('#run .step.good').length") == 9
     assert f"Last run {run['id']}: automatic rollback, v3.0.0 → v2.4.0" in browser.text("run")
-    assert "succeeded, passed" in browser.text("history")
+    assert "succeeded, validated" in browser.text("history")
 
     browser.click("#decisions [data-act=evidence]")
     shown = browser.text("dialog")
@@ -218,10 +218,71 @@ def test_who_may_only_look_and_a_controller_that_goes(site, browsers):
     site.kills_controller = True
     site.host.systemctl("stop", CONTROLLER)
     browser.wait_text("connection", "Connection lost")
+    browser.wait_text("facts", "Runs, as of ", "s ago")
+    browser.wait_text("headline", "systemctl start novacron-auto-rollback", "sudo auto-rollback emergency")
     browser.wait_text("headline", "As of the last word from the controller: v2.4.0 runs")
     site.host.systemctl("start", CONTROLLER)
     browser.wait_text("connection", "Live", timeout=20)
     browser.wait_text("headline", "v2.4.0 runs and is healthy.")
+    assert "as of" not in browser.text("facts") and "systemctl" not in browser.text("headline")
     site.deploy("v3.0.0")
     browser.wait_text("headline", "Deployed v3.0.0")
     assert browser.ask("window.mark") == "still the same page"
+
+
+def test_what_is_off_leads_the_page_with_what_to_do(site, browsers):
+    """Nowhere to go back to, drained, no balancer, a run that holds, no controller: never green, and the next step is shown first."""
+    site.configure(budgets={"verify_health": "2s", "start_version": "2s"})
+    site.release("v2.4.0")
+    site.release("v3.0.0")
+    site.start()
+    site.deploy_good("v2.4.0")
+    browser = browsers()
+    browser.open()
+    browser.wait_text("facts", "not possible")
+    browser.click("[data-act=emergency]")
+    browser.wait_text("dialog", "none can be chosen", "Known here: v2.4.0", "it needs a name")
+    assert browser.ask("[...document.querySelectorAll('#releases option')].map((one) => one.value)") == ["v2.4.0"]
+    browser.check_accessible("emergency without a target")
+    browser.shot("emergency-without-a-target", whole=False)
+    browser.press("Tab", "Enter")
+    browser.wait_text("dialog", "Type the version that is to run")
+    browser.press("Escape")
+
+    site.cli("drain", check=0)
+    browser.wait_text("headline", "its traffic is drained: clients get nothing.", "sudo auto-rollback restore")
+    check_looks(browser, "drained")
+    browser.tab_to("restore")
+    browser.press("Enter")
+    browser.wait_text("dialog", "Restore traffic", "root (uid 0)")
+    browser.check_accessible("restore")
+    browser.press("Tab", "Enter")
+    browser.wait_text("headline", "v2.4.0 runs and is healthy.")
+    assert site.status()["traffic"]["state"] == "flowing"
+    browser.wait("!document.querySelector('[data-act=restore]')")
+
+    site.host.systemctl("stop", "haproxy.service")
+    browser.wait_text("headline", "The balancer doesn't answer: clients may get nothing.", "systemctl status haproxy", timeout=20)
+    assert browser.ask("document.getElementById('now').className") == "now bad"
+    check_looks(browser, "no-balancer")
+    site.host.systemctl("start", "haproxy.service")
+    browser.wait_text("headline", "v2.4.0 runs and is healthy.", timeout=20)
+
+    site.deploy_good("v3.0.0")
+    for unit in UNITS.values():
+        site.write(f"/etc/systemd/system/{unit}", SERVICE_UNIT.format(extra="ExecStart=\nExecStart=/bin/false"))
+    site.host.systemctl("daemon-reload")
+    site.cli("manual", "--yes", "it gets worse", check=HELD)
+    browser.wait_text("headline", "Holding: a person is needed.", 'sudo auto-rollback emergency --to v2.4.0 "recovery after a held rollback"')
+    assert browser.ask("document.querySelector('.next code').getBoundingClientRect().bottom < innerHeight")
+    browser.wait_text("facts", "not possible")
+    check_looks(browser, "holding")
+
+    site.kills_controller = True
+    site.host.systemctl("stop", CONTROLLER)
+    browser.wait_text("connection", "Connection lost")
+    browser.wait("document.querySelectorAll('#actions button').length === document.querySelectorAll('#actions button:disabled').length")
+    assert browser.ask("document.querySelectorAll('#facts .badge:not(.unknown)').length") == 0
+    check_looks(browser, "no-controller")
+    site.host.systemctl("start", CONTROLLER)
+    browser.wait("document.querySelectorAll('#actions button:not(:disabled)').length > 1", timeout=5)
