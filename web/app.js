@@ -77,9 +77,9 @@ function showActions() {
   const button = (name, text, kind, off) => h("button", { type: "button", class: kind, "data-act": name, "data-key": name, disabled: Boolean(lost || off), title: lost || (typeof off === "string" && off) }, text);
   show(
     host,
+    isDrained(status) && button("restore", "Restore traffic\u00a0…", "primary"),
     running ? button("cancel", "Cancel the run\u00a0…", "") : button("manual", status.target ? `Roll back to ${status.target.version}\u00a0…` : "Roll back\u00a0…", "primary", !status.target && "No earlier release is fit for it"),
     button("emergency", "Emergency\u00a0…", "danger"),
-    isDrained(status) && button("restore", "Restore traffic\u00a0…", "primary"),
     paused && !running ? button("resume", "Resume deployments\u00a0…", "") : button("pause", "Pause deployments\u00a0…", "", running),
   );
 }

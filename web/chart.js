@@ -3,8 +3,9 @@
 
 const uPlot = globalThis.uPlot;
 const AXIS_FONT = "11px system-ui, sans-serif";
-const HEIGHT = 128;
-const TOP = 16; // room for the releases' names
+const HEIGHT = 140;
+const ROW = 13;
+const TOP = 2 * ROW + 2; // room for the releases' names, in two rows
 const RIGHT = 38;
 
 export class Chart {
@@ -87,7 +88,8 @@ export class Chart {
     ctx.font = `${10.5 * ratio}px system-ui, sans-serif`;
     ctx.textBaseline = "top";
     ctx.textAlign = "left";
-    let free = bbox.left + bbox.width + RIGHT * ratio; // names lie neither over each other nor over a line, and the newest goes first
+    const end = bbox.left + bbox.width + RIGHT * ratio;
+    const free = [end, end]; // names don't lie over each other: what is near goes into the second row, and the newest goes first
     for (const mark of [...(this.marks ?? [])].sort((one, other) => other.at - one.at)) {
       const x = Math.round(plot.valToPos(mark.at, "x", true)) + 0.5;
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
@@ -98,8 +100,12 @@ export class Chart {
       ctx.fillStyle = this.#colour("muted");
       const width = ctx.measureText(mark.label).width;
       const left = x + 4 * ratio;
-      if (left + width <= free) ctx.fillText(mark.label, left, bbox.top - TOP * ratio);
-      free = x - 6 * ratio;
+      const row = free.findIndex((place) => left + width <= place);
+      if (row < 0) continue;
+      const top = bbox.top + (row * ROW - TOP) * ratio;
+      ctx.clearRect(left - ratio, top, width + 2 * ratio, ROW * ratio); // the line of a newer one
+      ctx.fillText(mark.label, left, top);
+      free[row] = left - 6 * ratio;
     }
   }
 

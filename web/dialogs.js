@@ -1,7 +1,7 @@
 /* Dialogs that act: each shows what will happen, asks for what the specification asks, and shows the controller's problem in place. */
 import { act, beginSession } from "./api.js";
 import { h } from "./dom.js";
-import { UNKNOWN } from "./words.js";
+import { sentence, UNKNOWN } from "./words.js";
 
 const REASON_MAX = 500;
 
@@ -54,27 +54,28 @@ export function manual(state) {
   };
 }
 
-/* The releases that runs and deployments speak of, newest first. */
-function known({ history, status }) {
+/* The releases that the controller names when it can't choose one, and those that runs and deployments speak of, newest first. */
+function known({ history, status }, none) {
+  const there = [...(none ?? "").matchAll(/(\S+) \([a-z ]+\)/g)].map(([, name]) => name);
   const named = (history?.deployments ?? []).flatMap((one) => [one.version, one.previous]);
   const run = (history?.runs ?? []).flatMap((one) => [one.to, one.from]);
-  return [...new Set([...named, ...run, status.version])].filter(Boolean);
+  return [...new Set([...there, ...named, ...run, status.version])].filter(Boolean);
 }
 
 /* `none`: why no target can be chosen, in the controller's words. */
 export function emergency(state, none) {
   const { version, target } = state.status;
-  const releases = target ? [] : known(state);
+  const releases = target ? [] : known(state, none);
   const wanted = target ? `Type the target version, ${target.version}, to confirm` : "Type the version that is to run; it needs a name";
   return {
     body: [
       h("h2", { id: "dialog-title" }, "Emergency rollback"),
       h("p", { class: "warning" }, "It begins at once. What is in flight gets 5 s at most, and what does not stop is killed. For a total outage, corrupted data or a breach."),
       pairs(["Current version", version ?? UNKNOWN], ["Target version", target ? [target.version, h("span", { class: "detail" }, ` ${readiness(target)}`)] : "none can be chosen: name one"]),
-      none && h("p", { class: "detail" }, none),
+      none && h("p", { class: "detail" }, `${sentence(none.replace(/: name one with --to.*/, ""))}.`),
       target && doubt(target),
       field("reason", "Reason (may be left out)", { maxlength: REASON_MAX }),
-      field("confirm", wanted, { autocapitalize: "none", spellcheck: "false", list: releases.length > 0 && "releases" }, releases.length > 0 && `Known here: ${releases.join(", ")}. The one that is current is started again.`),
+      field("confirm", wanted, { autocapitalize: "none", spellcheck: "false", list: releases.length > 0 && "releases" }, releases.length > 0 && `Known here: ${releases.join(", ")}.${version ? ` ${version} would be started again.` : ""}`),
       releases.length > 0 && h("datalist", { id: "releases" }, releases.map((one) => h("option", { value: one }))),
       problem(),
       buttons("danger", "Roll back now"),

@@ -1,26 +1,27 @@
 /* The sentence for 3 a.m.: what runs now, is it healthy, what happened last, is anything lost? */
-import { isDrained, isTrafficLost } from "./next-step.js";
+import { isDrained, isForReview, isHolding, isTrafficLost } from "./next-step.js";
 import { clock, duration, plural, sentence, UNKNOWN } from "./words.js";
 
 /* { tone, lead, more[] }: the lead is what is now, the rest what happened and what stands. */
 export function headline(state) {
   const { status } = state;
   if (!status) return state.refusal ? { tone: "unknown", lead: sentence(state.refusal), more: [] } : { tone: "unknown", lead: "Asking the controller …", more: [] };
-  const now = whatIs(status, state.health);
-  const more = [status.run ? `${sentence(because(status.run))}.` : lastRun(status), ...whatStands(status), now.parts ? null : sentence(partsAreOff(state.health) ?? "")].filter(Boolean);
+  const now = whatIs(status, state.health ?? status.score);
+  const more = [now.why, status.run ? `${sentence(because(status.run))}.` : lastRun(status), ...whatStands(status), !now.parts && partsAreOff(state.health ?? status.score) ? `Component health: ${partsAreOff(state.health ?? status.score)}` : null].filter(Boolean);
   return state.connection === "lost" ? { ...now, tone: "unknown", lead: `As of the last word from the controller: ${now.lead}`, more } : { ...now, more };
 }
 
 function whatIs(status, health) {
   const { run, last_run: last, version, window } = status;
   if (run) return underWay(run);
-  if (last?.phase === "holding") return { tone: "bad", lead: "Holding: a person is needed." };
+  if (isHolding(status)) return { tone: "bad", lead: "Holding: a person is needed." };
   if (!version) return { tone: "bad", lead: `Which release is live is not known: ${status.version_problem ?? UNKNOWN}.` };
   if (status.units.state === "failed") return { tone: "bad", lead: `${version} has failed: ${status.units.detail}.` };
   if (status.units.state === "inactive" && status.health.state !== "healthy") return { tone: "bad", lead: `${version} is stopped: ${status.units.detail || "its units are inactive"}.` };
   if (status.health.state === "unhealthy") return { tone: "bad", lead: `${version} runs, but is unhealthy.` };
-  if (isTrafficLost(status)) return { tone: "bad", lead: `The balancer doesn't answer: clients may get nothing. ${sentence(status.traffic.detail)}.` };
+  if (isTrafficLost(status)) return { tone: "bad", lead: "The balancer doesn't answer: clients may get nothing.", why: `${sentence(status.traffic.detail)}.` };
   if (isDrained(status)) return { tone: "bad", lead: `${version} runs, but its traffic is ${status.traffic.state === "drained" ? "drained" : "being drained"}: clients get nothing.` };
+  if (isForReview(status)) return { tone: "bad", lead: `${version} is degraded, and a person has to decide.`, why: `Not rolled back automatically: ${status.review.guard_text}. ${sentence(status.review.reason)}.` };
   if (window?.degraded > 0) return { tone: health?.status === "unhealthy" ? "bad" : "warn", lead: `${version} runs, but ${window.degraded} of ${window.expected} samples are degraded; ${window.needed} trigger a rollback.` };
   if (partsAreOff(health)) return { tone: health.status === "unhealthy" ? "bad" : "warn", lead: `${version} runs, but ${partsAreOff(health)}`, parts: true };
   if (status.health.state === "healthy") return { tone: last?.validation === "failed" ? "warn" : "good", lead: `${version} runs and is healthy.` };
@@ -30,10 +31,10 @@ function whatIs(status, health) {
 /* The components that make the whole unhealthy or degraded, each with its reason; null when all is well or not known. */
 function partsAreOff(health) {
   if (health?.status !== "unhealthy" && health?.status !== "degraded") return null;
-  const of = (...states) => health.arithmetic.components.filter((one) => one.configured && states.includes(one.status));
+  const of = (...states) => (health.arithmetic?.components ?? []).filter((one) => one.configured && states.includes(one.status));
   const unhealthy = of("unhealthy").sort((one, other) => other.critical - one.critical);
   const off = unhealthy.length ? unhealthy : of("degraded");
-  if (off.length === 0) return `component health is ${health.status}.`;
+  if (off.length === 0) return `the whole is ${health.status}${health.reason ? ` (${health.reason})` : ""}.`;
   const names = off.map(({ name, critical, status }, place) => `${name}${critical ? " (critical)" : ""} is ${status}${place === 0 && off[0].reason ? ` (${off[0].reason})` : ""}`);
   return `${names.join(", ")}.`;
 }

@@ -10,13 +10,17 @@ function afterHolding(run) {
 
 const emergency = (status) => `sudo auto-rollback emergency ${status.target ? "" : `--to ${RELEASE} `}"why"`;
 
-export const isHolding = (status) => !status.run && status.last_run?.phase === "holding";
+/* Until an operator has released it. */
+export const isHolding = (status) => !status.run && status.last_run?.phase === "holding" && !status.last_run.released;
+
+/* The release that is live would be rolled back, and isn't: a person decides. */
+export const isForReview = (status) => !status.run && Boolean(status.review) && status.review.version === status.version;
 
 /* No run holds the traffic, and clients get nothing: somebody has to give it back. */
 export const isDrained = (status) => !status.run && ["drained", "draining"].includes(status.traffic.state);
 
 /* A balancer is configured, was asked, and gave no answer. Without a detail it wasn't asked yet. */
-export const isTrafficLost = (status) => status.traffic.state === "unknown" && Boolean(status.traffic.detail) && !status.traffic.detail.startsWith("no balancer is configured");
+export const isTrafficLost = ({ traffic }) => traffic.configured && traffic.state === "unknown" && Boolean(traffic.detail);
 
 const isIll = (status) => !status.run && Boolean(status.version) && (status.health.state === "unhealthy" || ["failed", "inactive"].includes(status.units.state));
 
@@ -31,7 +35,11 @@ export function nextSteps(state) {
   if (!status || status.run) return [];
   const steps = [];
   const step = (advice, line) => steps.push({ advice, line });
-  if (isHolding(status)) step("Mend what is named here, then start a release that is known to work:", afterHolding(status.last_run));
+  if (isHolding(status)) {
+    const [advice, line] = (status.last_run.remedy ?? "").split(/: (.*)/s); // "Mend the cause, then: auto-rollback resume"
+    if (line) step(`${advice}:`, line);
+    step(line ? "Or start a release that is known to work:" : "Mend what is named here, then start a release that is known to work:", afterHolding(status.last_run));
+  } else if (isForReview(status)) step(status.target ? "To go back:" : "Name the release that is to run:", emergency(status));
   else if (isIll(status)) step(status.target ? "To go back at once:" : "Name the release that is to run; the one that is live is started again:", emergency(status));
   if (isTrafficLost(status)) step("Look at the balancer, and whether its socket is where the configuration has it:", "systemctl status haproxy");
   if (isDrained(status)) step("To give clients the service again:", "sudo auto-rollback restore");

@@ -1,7 +1,7 @@
 /* The top of the page: headline, facts, alerts, who we are. */
 import { h, icon, show } from "./dom.js";
 import { headline } from "./headline.js";
-import { isHolding, isTrafficLost, nextSteps } from "./next-step.js";
+import { isTrafficLost, nextSteps } from "./next-step.js";
 import { ago, count, sentence, UNKNOWN, when } from "./words.js";
 
 export const tones = { good: "good", warn: "warn", bad: "bad", unknown: "unknown", acting: "acting" };
@@ -62,11 +62,7 @@ function target(status) {
 /* Why nothing would be rolled back by itself, though it is armed; null when it would. */
 function preventing(status) {
   const { automatic } = status.deployment;
-  if (automatic) return automatic.possible ? null : automatic.why;
-  if (isHolding(status)) return "a run holds, and a person is needed";
-  if (status.rollbacks_today >= status.rollbacks_per_day) return `${status.rollbacks_today} of ${status.rollbacks_per_day} are used in 24 h`;
-  if (!status.target) return "there is no earlier release to go to";
-  return status.metrics.source === "none" ? "no metrics source is configured (metrics.source)" : null;
+  return !automatic || automatic.possible ? null : automatic.why; // a page that is open outlives a controller that says less
 }
 
 function armed(status) {
@@ -75,7 +71,8 @@ function armed(status) {
   if (!deployment) return fact("Automatic rollback", "unknown", "no deployment known", used);
   if (!deployment.armed) return fact("Automatic rollback", "warn", "not armed", "A failure is an alert, and a person decides.", used);
   const why = preventing(status);
-  if (why) return fact("Automatic rollback", "warn", "not possible", `${sentence(why)}.`, why.includes("24 h") ? "" : used);
+  if (why) return fact("Automatic rollback", "warn", "not possible", `${sentence(why)}.`);
+  if (deployment.automatic?.why) return fact("Automatic rollback", "warn", "armed in part", `${sentence(deployment.automatic.why)}.`);
   return fact("Automatic rollback", "good", "armed", deployment.armed_until ? ["Until ", when(deployment.armed_until), "."] : "Always.", used);
 }
 

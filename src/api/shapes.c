@@ -54,6 +54,7 @@ static const ShapeMember run[] = {
         {"validation", "=pending|passed|failed|not_verified?", "null: it is not one to validate"},
         {"validated", "#validate?", "what its validation came to, in the answer about this one run"},
         {"warning", "text?", "about the target, in the answer that began it"},
+        {"remedy", "text?", "of a run that holds: the commands that bring the service back"},
         {"released", "boolean?", "of a run that holds: an operator has released it (resume)"},
         {"steps", "[]#step", "the way to the target"},
         {"recovery", "[]#step", "what was done to go back; empty unless it came to that"},
@@ -120,7 +121,7 @@ static const ShapeMember adopt[] = {{"releases", "[]#adopted_release", NULL}, EN
 
 static const ShapeMember version_deployment[] = {
         {"state", RELEASE_STATE "?", "of the newest deployment's release; null: no deployment is known"},
-        {"armed", "boolean", "automatic rollback is armed for it"},
+        {"armed", "boolean", "within the time after a deployment in which automatic rollback is allowed"},
         {"paused", "boolean", "deployments are paused"},
         END,
 };
@@ -236,14 +237,35 @@ static const ShapeMember target[] = {
         END,
 };
 
+static const ShapeMember automatic[] = {
+        {"possible", "boolean", NULL},
+        {"why", "text", "why not; possible, but not for every trigger: which; else empty"},
+        END,
+};
+
+static const ShapeMember review[] = {
+        {"version", "text", "the release that misbehaves"},
+        {"reason", "text", "the triggers, with their numbers"},
+        {"guard_text", "text", "why it isn't rolled back automatically"},
+        END,
+};
+
+static const ShapeMember score[] = {
+        {"status", HEALTH_STATE, NULL},
+        {"score", "integer?", "0 to 100"},
+        {"reason", "text", "the worst component's; empty: none is worse than healthy"},
+        END,
+};
+
 static const ShapeMember status_deployment[] = {
         {"id", "integer", NULL},
         {"version", "text", NULL},
         {"previous", "text?", NULL},
         {"at", "time", NULL},
         {"observed", "boolean", "somebody else did it"},
-        {"armed", "boolean", "automatic rollback is armed for it"},
+        {"armed", "boolean", "it is within the time after a deployment in which automatic rollback is allowed"},
         {"armed_until", "time?", "null: not armed, or for ever"},
+        {"automatic", "#automatic", "whether anything would really be rolled back automatically now"},
         {"state", RELEASE_STATE, NULL},
         END,
 };
@@ -299,6 +321,8 @@ static const ShapeMember status[] = {
         {"units", "#units", NULL},
         {"health", "#probe", "what the service says of itself"},
         {"metrics", "#metrics", NULL},
+        {"score", "#score?", "of the components, as GET /api/v3/health has it; null: not yet measured"},
+        {"review", "#review?", "it would be rolled back, but a person has to decide"},
         {"window", "#window?", "null: nothing is measured"},
         {"thresholds", "#thresholds", NULL},
         {"run", "#run?", "the run under way"},
@@ -400,6 +424,7 @@ static const ShapeMember metrics_summary[] = {
 /* ---- traffic, consensus, cluster, data ---- */
 
 static const ShapeMember traffic[] = {
+        {"configured", "boolean", "there is a balancer to be asked (traffic.driver)"},
         {"state", "=flowing|draining|drained|restoring|unknown", NULL},
         {"in_flight", "integer?", "requests being served"},
         {"parked", "integer?", "requests that wait at the gate"},
@@ -575,6 +600,9 @@ const Shape shapes[] = {
         OBJECT(version_deployment, "Where the newest deployment stands"),
         OBJECT(controller, "This program"),
         OBJECT(target, "The release a rollback would go to"),
+        OBJECT(automatic, "Would anything be rolled back automatically"),
+        OBJECT(review, "A manual review that stands"),
+        OBJECT(score, "The health score in short"),
         OBJECT(status_deployment, "The newest deployment"),
         OBJECT(units, "The service's units"),
         OBJECT(probe, "The service's own health check, as it was last answered"),

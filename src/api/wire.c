@@ -99,7 +99,7 @@ static json_t *run_steps(const Run *run, bool recovery) {
 json_t *wire_run(const Run *run, const char *validation) {
         bool ended = phase_ended(run->phase);
         return json_pack(
-                "{s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:n, s:n, s:o, s:o}",
+                "{s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:n, s:n, s:n, s:n, s:o, s:o}",
                 "id", (json_int_t)run->id, "kind", run_kind_name(run->plan.kind), "mode", run_mode_name(run->plan.mode),
                 "from", wire_text(run->plan.from), "to", wire_text(run->plan.to), "reason", wire_text(run->reason),
                 "initiator", wire_text(run->initiator), "decision",
@@ -109,7 +109,8 @@ json_t *wire_run(const Run *run, const char *validation) {
                 wire_text(run->failure), "serving", wire_text_or_null(ended ? run->serving : ""), "in_flight_cut",
                 (json_int_t)run->in_flight_cut, "requests_failed",
                 count_or_null(run->requests_failed >= 0, run->requests_failed), "validation", wire_text(validation),
-                "validated", "warning", "steps", run_steps(run, false), "recovery", run_steps(run, true));
+                "validated", "warning", "remedy", "released", "steps", run_steps(run, false), "recovery",
+                run_steps(run, true));
 }
 
 json_t *wire_plan(const Plan *plan) {

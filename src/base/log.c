@@ -71,7 +71,24 @@ static void write_to(LogSink *sink, const LogEntry *entry) {
         if (r < 0) {
                 sink->lost++;
                 sink->last_errno = r;
+                sink->lost_wall = entry->wall_us;
+        } else {
+                sink->written_wall = entry->wall_us;
         }
+}
+
+bool log_file_state(LogFileState *ret_state) {
+        for (size_t i = 0; i < sink_count; i++) {
+                const LogSink *sink = sinks[i];
+                if (!sink->reopen) /* only a file can be opened again */
+                        continue;
+                *ret_state = (LogFileState){.written_wall = sink->written_wall,
+                                            .lost_wall = sink->lost_wall,
+                                            .lost = sink->lost,
+                                            .last_errno = sink->last_errno};
+                return true;
+        }
+        return false;
 }
 
 void log_event(LogLevel level, const LogField *fields, const char *format, ...) {

@@ -29,9 +29,19 @@ struct LogSink {
         int (*reopen)(LogSink *sink, Error *error);         /* after log rotation; NULL: nothing to do */
         void (*close)(LogSink *sink);                       /* frees the sink; NULL: nothing to do */
         LogLevel threshold;                                 /* lower levels are not written */
-        int64_t lost;   /* lines it could not take since the last it took; log.c's own */
-        int last_errno; /* why it lost the newest */
+        int64_t lost;                    /* lines it could not take since the last it took; log.c's own */
+        int last_errno;                  /* why it lost the newest */
+        int64_t written_wall, lost_wall; /* when it took the newest line, and missed the newest; 0: never */
 };
+
+/* Of the log file, as its writer knows it: a file's own time also moves when half a line was written. */
+typedef struct LogFileState {
+        int64_t written_wall; /* of the newest line that was taken; 0: none yet */
+        int64_t lost_wall;    /* of the newest that was not; 0: none */
+        int64_t lost;         /* lines missed since the newest that was taken */
+        int last_errno;
+} LogFileState;
+bool log_file_state(LogFileState *ret_state); /* false: there is no log file */
 
 int log_add_sink(LogSink *sink, Error *error); /* log.c owns it from now on; -ENOSPC: too many */
 void log_remove_sinks(void);                   /* closes them all */

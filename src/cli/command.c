@@ -8,6 +8,7 @@
 #include "cli/verbs.h"
 #include "daemon/breakglass.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -76,9 +77,15 @@ static int ask_alone(Command *command, const Question *question, const Error *wh
         bool acts = strcmp(question->breakglass, "rollback") == 0;
         Problem problem = {0};
         Progress progress;
+        if (!command->config && command->config_error.code == -EACCES)
+                return command_error(command, EXIT_PERMISSION,
+                                     "Not allowed: %s. No controller answers (%s): type the same line with sudo",
+                                     error_text(&command->config_error), error_text(why));
         if (!command->config)
                 return command_error(command, EXIT_CONFIG, "%s; and the configuration can't be read: %s",
                                      error_text(why), error_text(&command->config_error));
+        if (breakglass_may(command->config, &problem) < 0)
+                return command_refused(command, &problem);
         terminal_say(&command->err, TONE_DOUBT, "%s. Going on without it.\n", error_text(why));
         progress_init(&progress, command->err.file);
         if (acts)
@@ -101,7 +108,8 @@ bool command_peek(Command *command, const Question *question, json_t **ret_answe
         ClientResult result = client_call(&command->client, question->path, question->query, question->body, ret_answer,
                                           &problem, &error);
         bool answered = result == CLIENT_ANSWERED;
-        if (result == CLIENT_ABSENT && question->breakglass && command->config) {
+        if (result == CLIENT_ABSENT && question->breakglass && command->config &&
+            breakglass_may(command->config, &problem) >= 0) {
                 json_t *none = json_object();
                 answered = breakglass_call(command->config, question->breakglass,
                                            question->arguments ? question->arguments : none, NULL, NULL, ret_answer,

@@ -86,6 +86,24 @@ static void say_what_happened(const Terminal *out, const json_t *run) {
         fputc('\n', out->file);
 }
 
+static bool verified(const json_t *steps) {
+        const json_t *step;
+        size_t index;
+        json_array_foreach(steps, index, step)
+                if (pick_is(step, "key", "verify_health") && pick_is(step, "state", "done"))
+                        return true;
+        return false;
+}
+
+/* Of a run that holds: the release that was found healthy before it could not go on; "": none was. */
+static const char *proven(const json_t *run) {
+        if (!pick_is(run, "outcome", "held"))
+                return "";
+        return verified(pick(run, "recovery")) ? pick_text(run, "from")
+               : verified(pick(run, "steps"))  ? pick_text(run, "to")
+                                               : "";
+}
+
 static void say_what_runs(const Terminal *out, const json_t *run) {
         const char *serving = pick_text(run, "serving"), *outcome = pick_text(run, "outcome");
         bool untouched =
@@ -94,18 +112,23 @@ static void say_what_runs(const Terminal *out, const json_t *run) {
                 serving = pick_text(run, "from");
         if (serving[0])
                 terminal_say(out, TONE_PLAIN, "%s %s.", serving, untouched ? "was not stopped" : "is serving");
+        else if (proven(run)[0])
+                terminal_say(out, TONE_BAD, "%s runs and was found healthy, but traffic could not be given back to it.",
+                             proven(run));
         else
                 terminal_say(out, TONE_BAD, "No release is proven to serve.");
         fputc('\n', out->file);
 }
 
 static void say_what_was_lost(const Terminal *out, const json_t *run, const char *why_unknown) {
+        const char *what =
+                pick_is(run, "kind", "rollback") ? "rollback" : "deployment"; /* not of what came before it */
         int64_t lost = pick_int(run, "requests_failed", -1), cut = pick_int(run, "in_flight_cut", 0);
         if (lost < 0)
                 terminal_say(out, TONE_PLAIN, "Whether requests failed meanwhile is not known%s%s.",
                              why_unknown[0] ? ": " : "", why_unknown);
         else if (lost == 0)
-                terminal_say(out, TONE_PLAIN, "No request failed meanwhile.");
+                terminal_say(out, TONE_PLAIN, "No request failed because of the %s.", what);
         else
                 terminal_say(out, TONE_DOUBT, "%" PRId64 " request%s failed meanwhile.", lost, lost == 1 ? "" : "s");
         if (cut > 0)
@@ -113,20 +136,13 @@ static void say_what_was_lost(const Terminal *out, const json_t *run, const char
         fputc('\n', out->file);
 }
 
-/* A release that is named may be started again, also when it is current already: that works where choosing one would not. */
-static const char *recovery_target(const json_t *run) {
-        const char *from = pick_text(run, "from");
-        return pick_is(run, "kind", "deployment") && from[0] ? from : pick_text(run, "to");
-}
-
 /* What a person is to do. */
 static void say_what_next(const Terminal *out, const json_t *run) {
         if (pick_is(run, "outcome", "held")) {
-                terminal_say(
-                        out, TONE_BAD,
-                        "A person is needed. Look at: auto-rollback status, and the log. When the cause is mended:\n");
-                terminal_say(out, TONE_PLAIN, "  auto-rollback emergency --to %s \"recovery after a held %s\"\n",
-                             recovery_target(run), pick_text(run, "kind"));
+                const char *remedy = pick_text(run, "remedy");
+                terminal_say(out, TONE_BAD, "A person is needed. Look at: auto-rollback status, and the log.\n");
+                terminal_say(out, TONE_PLAIN, "%s\n",
+                             remedy[0] ? remedy : "Mend the cause, then: auto-rollback restore; auto-rollback resume");
         } else if (pick_is(run, "outcome", "refused") && pick_is(run, "kind", "deployment"))
                 fprintf(out->file, "Mend what is named, then deploy it again, or deploy another release.\n");
         else if (pick_is(run, "outcome", "refused"))

@@ -1,4 +1,5 @@
 /* `status` for people: a headline, one line for each thing that matters, and what to do when something is off. */
+#include "cli/print-status.h"
 #include "cli/pick.h"
 #include "cli/print.h"
 #include "cli/quantity.h"
@@ -15,7 +16,7 @@ static Tone tone_of(const char *word) {
         static const char *const good[] = {"active", "healthy",  "flowing", "ready",
                                            "good",   "watching", "passed",  "succeeded"};
         static const char *const bad[] = {"failed",  "unhealthy", "not ready", "degraded",
-                                          "HOLDING", "inactive",  "drained"};
+                                          "HOLDING", "inactive",  "drained",   "not possible:"};
         for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
                 if (strcmp(word, good[i]) == 0)
                         return TONE_GOOD;
@@ -54,50 +55,6 @@ static void row_more(const Terminal *out, const char *format, ...) {
         fprintf(out->file, "%*s", TEXT_COLUMN, "");
         terminal_wrap(out, TONE_PLAIN, text, TEXT_COLUMN, TEXT_COLUMN);
         fputc('\n', out->file);
-}
-
-/* ---- the headline ---- */
-
-static void headline_of_run(const Terminal *out, const json_t *run) {
-        size_t total = json_array_size(pick(run, "steps"));
-        const json_t *steps = pick(run, "steps"), *step, *current = NULL;
-        size_t index;
-        json_array_foreach((json_t *)steps, index, step)
-                if (!pick_is(step, "state", "pending"))
-                        current = step;
-        terminal_say(out, TONE_DOUBT, "%s %s -> %s: step %" PRId64 " of %zu, %s.",
-                     pick_is(run, "kind", "rollback") ? "Rolling back" : "Deploying", pick_text(run, "from"),
-                     pick_text(run, "to"), pick_int(current, "step", 0), total > 0 ? total - 1 : 0,
-                     pick_is(run, "phase", "recovery") ? "the original is being put back"
-                                                       : pick_text(current, "title"));
-}
-
-static void headline_wrapped(const Terminal *out, const char *words, const char *detail) {
-        terminal_wrap(out, TONE_BAD, detail, terminal_wrap(out, TONE_BAD, words, 0, 2), 2);
-}
-
-static bool held_back(const json_t *status) {
-        return pick_is(status, "traffic.state", "drained") || pick_is(status, "traffic.state", "draining");
-}
-
-static void headline(const Terminal *out, const json_t *status) {
-        const char *version = pick_text(status, "version"), *health = pick_text(status, "health.state");
-        const json_t *run = pick(status, "run"), *last = pick(status, "last_run");
-        if (run)
-                headline_of_run(out, run);
-        else if (pick_is(last, "phase", "holding") && !pick_true(last, "released"))
-                headline_wrapped(out, "HOLDING: a person is needed. ", pick_text(last, "failure"));
-        else if (version[0] == '\0')
-                headline_wrapped(out, "Which release is live is not known: ", pick_text(status, "version_problem"));
-        else if (strcmp(health, "unhealthy") == 0)
-                terminal_say(out, TONE_BAD, "%s is live, but UNHEALTHY.", version);
-        else if (held_back(status))
-                terminal_say(out, TONE_BAD, "%s is live, but traffic is DRAINED.", version);
-        else if (strcmp(health, "healthy") == 0)
-                terminal_say(out, TONE_GOOD, "%s is live and healthy.", version);
-        else
-                terminal_say(out, TONE_DOUBT, "%s is live; its health is unknown.", version);
-        fputs("\n\n", out->file);
 }
 
 /* ---- the rows ---- */
@@ -181,15 +138,26 @@ static void deployment_row(const Terminal *out, const json_t *status) {
         char at[QUANTITY_MAX], time[QUANTITY_MAX], until[QUANTITY_MAX + 16] = "";
         if (!deployment)
                 return;
-        bool armed = pick_true(deployment, "armed");
+        const char *why = pick_text(deployment, "automatic.why");
+        bool armed = pick_true(deployment, "automatic.possible");
         if (armed && pick(deployment, "armed_until"))
                 snprintf(until, sizeof until, "until %s; ",
                          quantity_time(pick(deployment, "armed_until"), time, sizeof time));
         row(out, "Release", pick_text(deployment, "state"), "%s, %s %s", pick_text(deployment, "version"),
             pick_true(deployment, "observed") ? "found in place" : "deployed",
             quantity_time(pick(deployment, "at"), at, sizeof at));
-        row(out, "Automatic", armed ? "armed" : "not armed", "%s%" PRId64 " of %" PRId64 " rollbacks used today", until,
+        if (pick_int(status, "rollbacks_per_day", -1) == 0) {
+                row(out, "Automatic", "off", "%s", why);
+                return;
+        }
+        row(out, "Automatic",
+            armed                           ? "armed"
+            : pick(deployment, "automatic") ? "not possible:"
+                                            : "unknown",
+            "%s%s%" PRId64 " of %" PRId64 " rollbacks used today", armed ? until : why, !armed && why[0] ? "; " : "",
             pick_int(status, "rollbacks_today", 0), pick_int(status, "rollbacks_per_day", 0));
+        if (armed && why[0])
+                row_more(out, "%s", why);
 }
 
 static void target_row(const Terminal *out, const json_t *status) {
@@ -257,108 +225,8 @@ static void print_alerts(const Terminal *out, const json_t *status) {
         }
 }
 
-/* ---- what to do ---- */
-
-static bool has_target(const json_t *status) {
-        return pick(status, "target") != NULL;
-}
-static bool live_known(const json_t *status) {
-        return pick_text(status, "version")[0] != '\0';
-}
-static bool at_rest(const json_t *status) {
-        return !pick(status, "run");
-}
-static bool holds(const json_t *status) {
-        return at_rest(status) && pick_is(status, "last_run.phase", "holding") &&
-               !pick_true(status, "last_run.released");
-}
-static bool is_ill(const json_t *status) {
-        return at_rest(status) && !holds(status) && live_known(status) &&
-               (pick_is(status, "health.state", "unhealthy") || pick_is(status, "units.state", "failed") ||
-                pick_is(status, "units.state", "inactive"));
-}
-
-static bool is_held(const json_t *status) {
-        return holds(status) && has_target(status);
-}
-static bool is_held_without_target(const json_t *status) {
-        return holds(status) && !has_target(status) && live_known(status);
-}
-static bool is_ill_with_target(const json_t *status) {
-        return is_ill(status) && has_target(status);
-}
-static bool is_ill_without_target(const json_t *status) {
-        return is_ill(status) && !has_target(status);
-}
-static bool is_paused(const json_t *status) {
-        return pick_true(status, "deployments.paused") && at_rest(status);
-}
-static bool is_drained(const json_t *status) {
-        return held_back(status) && at_rest(status);
-}
-static bool has_no_target(const json_t *status) {
-        return !has_target(status) && at_rest(status) && live_known(status);
-}
-static bool has_no_live(const json_t *status) {
-        return !live_known(status) && at_rest(status); /* nothing can be rolled back then, whatever is named */
-}
-static bool is_not_ready(const json_t *status) {
-        return json_is_false(pick(status, "target.ready"));
-}
-static bool is_blind(const json_t *status) {
-        return !pick_is(status, "metrics.source", "none") && json_is_false(pick(status, "metrics.connected"));
-}
-static bool is_absent(const json_t *status) {
-        return pick_is(status, "controller.state", "breakglass");
-}
-
-/* `line`: what to type, kept in one piece. */
-static const struct {
-        bool (*applies)(const json_t *status);
-        const char *advice, *line;
-} hints[] = {
-        {is_held, "A run holds: mend what the headline names, then:", "auto-rollback emergency \"recovery\""},
-        {is_held_without_target, "A run holds: mend what the headline names, then name the release that is to run:",
-         "auto-rollback emergency --to VERSION \"recovery\""},
-        {is_absent, "Start the controller:", "systemctl start novacron-auto-rollback"},
-        {is_ill_with_target, "The service is not well. To go back at once:", "auto-rollback emergency \"REASON\""},
-        {is_ill_without_target,
-         "The service is not well. Name the release that is to run; the one that is live is started again:",
-         "auto-rollback emergency --to VERSION \"REASON\""},
-        {is_drained, "Traffic is drained and no run is under way. To give it back:", "auto-rollback restore"},
-        {is_paused, "Deployments are paused. To allow them:", "auto-rollback resume"},
-        {has_no_target,
-         "No earlier release is fit to be chosen. One that is known can be named: emergency --to VERSION, or deploy. Releases on this machine are taken in by:",
-         "auto-rollback adopt"},
-        {has_no_live,
-         "Mend what keeps the live release from being known. When none was deployed yet, take in those on this machine, and deploy one:",
-         "auto-rollback adopt"},
-        {is_not_ready, "The rollback target could not be started now: mend what is named beside it.", ""},
-        {is_blind, "The metrics source is not heard: nothing is decided on samples until it is.", ""},
-};
-
-static void print_hint(const Terminal *out, const char *advice, const char *line) {
-        fputs("  ", out->file);
-        int column = terminal_wrap(out, TONE_PLAIN, advice, 2, 4);
-        bool fits = column + 1 + (int)strlen(line) <= out->columns;
-        if (line[0])
-                fprintf(out->file, "%s%s", fits ? " " : "\n    ", line);
-        fputc('\n', out->file);
-}
-
-static void print_hints(const Terminal *out, const json_t *status) {
-        bool begun = false;
-        for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++) {
-                if (!hints[i].applies(status))
-                        continue;
-                fputs(begun ? "" : "\nWhat to do\n", out->file);
-                print_hint(out, hints[i].advice, hints[i].line);
-                begun = true;
-        }
-}
-
 void print_status(const Terminal *out, const json_t *status) {
-        headline(out, status);
+        print_headline(out, status);
         service_row(out, status);
         health_row(out, status);
         traffic_row(out, status);

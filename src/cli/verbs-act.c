@@ -184,7 +184,7 @@ int verb_emergency(Command *command) {
                 return r;
         if (command->options.dry_run)
                 return dry_run(command, "rollback", "emergency", to);
-        const char *reason = mend_reason(command, command->argv[0], line);
+        const char *reason = command->argc > 0 ? mend_reason(command, command->argv[0], line) : REASON_NONE;
         return begin(command, "/api/v3/rollback",
                      json_pack("{s:s, s:s, s:s*}", "mode", "emergency", "reason", reason, "to", to), "rollback");
 }

@@ -5,7 +5,9 @@
 #include "cli/verbs.h"
 #include "core/run-table.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define HISTORY_LOOKED_AT 100 /* runs */
 
@@ -149,6 +151,41 @@ int verb_audit(Command *command) {
         return show_limited(command, "/api/v3/audit", "audit", print_audit);
 }
 
+/* What is allowed, and yet not what most want: nobody should find that out in an outage. */
+static json_t *config_warnings(const Config *config) {
+        json_t *list = json_array();
+        const char *map = config->traffic_driver && strcmp(config->traffic_driver->name, "haproxy") == 0
+                                  ? settings_string(config->traffic_settings, "gate_map")
+                                  : "";
+        if (!config->alert_command[0])
+                json_array_append_new(list, json_string("nobody is told: alerts.command is not set"));
+        if (!config->metrics_driver)
+                json_array_append_new(
+                        list,
+                        json_string("nothing is decided on samples, only on a failed service: metrics.source is none"));
+        if (!config->traffic_driver)
+                json_array_append_new(
+                        list,
+                        json_string("traffic isn't drained before a switch, requests fail: traffic.driver is none"));
+        if (map[0] && access(map, F_OK) < 0)
+                json_array_append_new(list, json_sprintf("requests can't be parked: traffic.haproxy.gate_map: %s: %s",
+                                                         map, strerror(errno)));
+        if (config->rules.rollbacks_per_day == 0)
+                json_array_append_new(
+                        list, json_string("nothing is rolled back automatically: decision.rollbacks_per_day is 0"));
+        return list;
+}
+
+static void say_good(const Command *command) {
+        json_t *warnings = config_warnings(command->config), *warning;
+        size_t index;
+        printf("%s: good\n", command->options.config_path);
+        fflush(stdout);
+        json_array_foreach(warnings, index, warning)
+                terminal_say(&command->err, TONE_DOUBT, "good, but: %s\n", json_string_value(warning));
+        json_decref(warnings);
+}
+
 int verb_check_config(Command *command) {
         if (command->options.reference) {
                 config_print_reference(stdout);
@@ -157,12 +194,13 @@ int verb_check_config(Command *command) {
         Error error = {0};
         int r = config_load(command->options.config_path, &command->config, &error);
         if (command->options.json) {
-                json_t *answer = json_pack("{s:s, s:b, s:s?}", "file", command->options.config_path, "good", r == 0,
-                                           "problem", r < 0 ? error_text(&error) : NULL);
+                json_t *answer = json_pack("{s:s, s:b, s:s?, s:o}", "file", command->options.config_path, "good",
+                                           r == 0, "problem", r < 0 ? error_text(&error) : NULL, "warnings",
+                                           r == 0 ? config_warnings(command->config) : json_array());
                 print_json(stdout, answer);
                 json_decref(answer);
         } else if (r == 0)
-                printf("%s: good\n", command->options.config_path);
+                say_good(command);
         return r < 0 ? command_error(command, EXIT_CONFIG, "%s", error_text(&error)) : EXIT_OK;
 }
 

@@ -13,7 +13,7 @@ static const Verb verbs[] = {
          "Roll back, after asking", "Shows what would be done and asks; only \"yes\" confirms.",
          "auto-rollback manual \"Performance degradation observed after deployment\"\nauto-rollback manual --to v2.3.1 \"v2.4.0 loses sessions, too\"\n"
          "auto-rollback manual --dry-run \"just looking\"\n"},
-        {"emergency", "REASON", 1, 1, ALLOW_JSON | ALLOW_DRY_RUN | ALLOW_YES | ALLOW_TO, verb_emergency,
+        {"emergency", "[REASON]", 0, 1, ALLOW_JSON | ALLOW_DRY_RUN | ALLOW_YES | ALLOW_TO, verb_emergency,
          "Roll back at once, without asking",
          "Also works when no controller answers: then as root or the service's user.",
          "auto-rollback emergency \"Critical: Total service outage\"\n"},

@@ -65,3 +65,19 @@ const char *health_state_name(HealthState state) {
                                             [HEALTH_UNHEALTHY] = "unhealthy"};
         return (size_t)state < sizeof names / sizeof names[0] ? names[state] : "unknown";
 }
+
+static unsigned badness(const ComponentHealth *component) {
+        if (component->weight == 0 && !component->critical)
+                return 0;
+        if (component->state == HEALTH_UNHEALTHY)
+                return component->critical ? 3 : 2;
+        return component->state == HEALTH_DEGRADED ? 1 : 0;
+}
+
+const ComponentHealth *health_worst(const Health *health) {
+        const ComponentHealth *worst = NULL;
+        for (unsigned i = 0; i < health->count; i++)
+                if (badness(&health->components[i]) > (worst ? badness(worst) : 0))
+                        worst = &health->components[i];
+        return worst;
+}

@@ -49,4 +49,8 @@ const ComponentHealth *health_find(const Health *health, const char *name); /* N
 HealthState health_strike(unsigned *strikes, unsigned failures, HealthState found, bool at_once, bool counted,
                           unsigned *score);
 
+/* The first critical one that is unhealthy, else the first unhealthy, else the first degraded one; one of weight 0 only when it is
+ * critical. NULL: none. */
+const ComponentHealth *health_worst(const Health *health);
+
 const char *health_state_name(HealthState state); /* "unknown" "healthy" "degraded" "unhealthy" */

@@ -160,6 +160,7 @@ static const char *origin(const Run *run) {
 
 static void describe_holding(const Run *run, char *text, size_t size) {
         bool dark = (run->outstanding & BIT(STEP_RESTORE_TRAFFIC)) != 0;
+        bool drained = run->steps[STEP_DRAIN_TRAFFIC].state == STEP_DONE;
         const StepRecord *resume = &run->recovery[STEP_RESUME_DEPLOYMENTS];
         bool paused = (run->outstanding & BIT(STEP_RESUME_DEPLOYMENTS)) != 0 || resume->state == STEP_SKIPPED;
         const char *undone = "";
@@ -169,18 +170,22 @@ static void describe_holding(const Run *run, char *text, size_t size) {
         snprintf(text, size, "HOLDING: %s %s -> %s: %s.%s%s%s Traffic is %s; deployments are %s. A person has to look.",
                  direction(run), origin(run), run->plan.to, run->failure,
                  *undone ? " Putting the original back failed: " : "", undone, *undone ? "." : "",
-                 dark ? "STILL DRAINED" : "let through to whatever runs", paused ? "still paused" : "resumed");
+                 !dark     ? "let through to whatever runs"
+                 : drained ? "STILL DRAINED"
+                           : "PERHAPS STILL DRAINED (the balancer can't be asked)",
+                 paused ? "still paused" : "resumed");
 }
 
 /* The balancer could not be asked: nothing was stopped, but whether requests get through isn't known. */
 static void describe_unsaid(const Run *run, char *text, size_t size) {
-        snprintf(text, size,
-                 "%s %s -> %s was undone: %s was never stopped. Whether traffic is held back can't be told (%s): giving it "
-                 "back is tried again until it flows; at once: auto-rollback restore.%s",
-                 direction(run), origin(run), run->plan.to, origin(run), run->recovery[STEP_RESTORE_TRAFFIC].detail,
-                 run->outstanding & BIT(STEP_RESUME_DEPLOYMENTS)
-                         ? " Deployments are still paused; to resume them: auto-rollback resume."
-                         : "");
+        snprintf(
+                text, size,
+                "%s %s -> %s was undone: %s was never stopped. Whether traffic is held back can't be told (%s): giving it "
+                "back is tried again until it flows; at once: auto-rollback restore.%s",
+                direction(run), origin(run), run->plan.to, origin(run), run->recovery[STEP_RESTORE_TRAFFIC].detail,
+                run->outstanding & BIT(STEP_RESUME_DEPLOYMENTS)
+                        ? " Deployments are still paused; to resume them: auto-rollback resume."
+                        : "");
 }
 
 void move_finish(Move *move) {
@@ -195,8 +200,9 @@ void move_finish(Move *move) {
                 describe_unsaid(run, update->notify, sizeof update->notify);
         } else if (run->outstanding & BIT(STEP_RESUME_DEPLOYMENTS)) {
                 update->flags |= UPDATE_NOTIFY;
-                snprintf(update->notify, sizeof update->notify,
-                         "%s %s -> %s has ended, but deployments are still paused (%s): resume them with: auto-rollback resume.",
-                         direction(run), origin(run), run->plan.to, run->recovery[STEP_RESUME_DEPLOYMENTS].detail);
+                snprintf(
+                        update->notify, sizeof update->notify,
+                        "%s %s -> %s has ended, but deployments are still paused (%s): resume them with: auto-rollback resume.",
+                        direction(run), origin(run), run->plan.to, run->recovery[STEP_RESUME_DEPLOYMENTS].detail);
         }
 }

@@ -1,5 +1,6 @@
 /* Taking in what lies under versions/: a manifest of each release, one after the other in the background. Done at every start, so that a
  * release that came while nobody looked is taken in too. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/controller.h"
 
@@ -26,6 +27,48 @@ static void end(Controller *controller) {
 }
 
 static void take_next(struct Adoption *adoption);
+static void on_taken_in(void *userdata, const OpResult *result);
+
+static int take_in(struct Adoption *adoption, const char *version, bool again, OpCallback callback, Error *error) {
+        return release_store_take_in(adoption->controller->world->releases, version, again, TAKE_IN_BUDGET_US, callback,
+                                     adoption, &adoption->op, error);
+}
+
+/* What was proven was another content. The live one, too: what runs isn't what would be started again. */
+static void note_changed(Controller *controller, const char *version, const char *how) {
+        char id[32];
+        Error error = {0};
+        log_warn("%s is unproven now, for what it was taken in as has changed: %s", version, how);
+        if (!controller->journal)
+                return;
+        if (journal_set_release(controller->journal, version, RELEASE_UNPROVEN, clock_wall_us(), &error) < 0)
+                log_error("%s could not be journalled as unproven: %s", version, error_text(&error));
+        if (!controller->deployment_known || strcmp(controller->deployment.version, version) != 0)
+                return;
+        snprintf(id, sizeof id, "%lld", (long long)controller->deployment.id);
+        if (journal_set_value(controller->journal, ADOPTION_CHANGED_KEY, id, &error) < 0)
+                log_error("that %s has changed while it is live could not be journalled: %s", version,
+                          error_text(&error));
+}
+
+/* Compared with its manifest first: what differs is taken in as it is now, and is another release. */
+static void on_compared(void *userdata, const OpResult *result) {
+        struct Adoption *adoption = userdata;
+        const char *version = adoption->versions[adoption->next - 1];
+        Error error = {0};
+        adoption->op = NULL;
+        if (result->status == OP_DONE) {
+                take_next(adoption);
+                return;
+        }
+        int r = take_in(adoption, version, true, on_taken_in, &error);
+        if (result->status == OP_FAILED && result->error.code != -EAGAIN)
+                note_changed(adoption->controller, version, error_text(&result->error));
+        if (r >= 0)
+                return;
+        log_warn("%s was not taken in: %s", version, error_text(&error));
+        take_next(adoption);
+}
 
 static void on_taken_in(void *userdata, const OpResult *result) {
         struct Adoption *adoption = userdata;
@@ -52,8 +95,7 @@ static void take_next(struct Adoption *adoption) {
                 note_state(controller, version);
                 if (!adoption->again && release_store_has_manifest(controller->world->releases, version))
                         continue;
-                int r = release_store_take_in(controller->world->releases, version, adoption->again, TAKE_IN_BUDGET_US,
-                                              on_taken_in, adoption, &adoption->op, &error);
+                int r = take_in(adoption, version, false, adoption->again ? on_compared : on_taken_in, &error);
                 if (r >= 0)
                         return;
                 log_warn("%s was not taken in: %s", version, error_text(&error));

@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define DONE_KEY "aftermath.run" /* the newest run of which all that follows is in the journal */
+#define DONE_KEY "aftermath.run"          /* the newest run of which all that follows is in the journal */
 #define RELEASED_KEY "aftermath.released" /* the newest run that held and that an operator has released */
 #define CATCH_UP_MAX 16
 
@@ -243,8 +243,8 @@ void aftermath_remind(Controller *controller) {
         AUTO_FREE Run *run = calloc(1, sizeof *run);
         if (!run || !newest_holds(controller, run) || aftermath_released(controller, run))
                 return;
-        snprintf(message, sizeof message, "run %" PRId64 " to %s still holds: %.300s. A person has to look. %s", run->id,
-                 run->plan.to, run->failure, aftermath_remedy(controller, run, remedy, sizeof remedy));
+        snprintf(message, sizeof message, "run %" PRId64 " to %s still holds: %.300s. A person has to look. %s",
+                 run->id, run->plan.to, run->failure, aftermath_remedy(controller, run, remedy, sizeof remedy));
         alert_set(controller, "holding", message);
 }
 

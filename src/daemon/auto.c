@@ -29,7 +29,8 @@ typedef struct Daemon {
         sd_event_source *recover_timer, *files_timer;
         bool opened; /* the configuration in force has worked */
         bool stopping, adopted;
-        bool no_directory; /* for the socket; said once */
+        char refused[REASON_MAX]; /* why the newest configuration isn't in force; "": it is */
+        bool no_directory;        /* for the socket; said once */
 } Daemon;
 
 /* ---- logging ---- */
@@ -85,6 +86,16 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
         return 0;
 }
 
+/* Stands until a good one is read: who restarts would be left without a controller, and who edits believes it is in force. */
+static void refuse_reload(Daemon *daemon, const char *why) {
+        char message[ALERT_TEXT_MAX];
+        snprintf(daemon->refused, sizeof daemon->refused, "%s", why);
+        snprintf(message, sizeof message, "running on the old one: %s. Mend it, then: systemctl reload %s", why,
+                 "novacron-auto-rollback");
+        alert_set(daemon->controller, "configuration", NULL); /* what it says is said of the newest */
+        alert_set(daemon->controller, "configuration", message);
+}
+
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
         Daemon *daemon = userdata;
         Config *next;
@@ -95,18 +106,19 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
                 log_warn("the log can't be opened again: %s", error_text(&error));
         error = (Error){0};
         if (config_load(daemon->config_path, &next, &error) < 0) {
-                log_error("the configuration was not reloaded, the old one stays in force: %s", error_text(&error));
+                refuse_reload(daemon, error_text(&error));
                 sd_notify(0, "STATUS=the new configuration is bad, the old one is in force");
                 return 0;
         }
         if (strcmp(next->state, daemon->config->state) != 0 || strcmp(next->log, daemon->config->log) != 0) {
-                log_error("paths.state and paths.log can't change under a running controller: restart it; the old "
-                          "configuration stays in force");
+                refuse_reload(daemon, "paths.state and paths.log can't change under a running controller: restart it");
                 config_free(next);
                 return 0;
         }
         config_free(daemon->next);
         daemon->next = next;
+        daemon->refused[0] = '\0';
+        alert_set(daemon->controller, "configuration", NULL);
         if (!run_under_way(daemon))
                 return exit_when_done(daemon);
         log_info("the new configuration will be in force when the run under way has ended");
@@ -272,6 +284,11 @@ static int serve(Daemon *daemon, Error *error) {
                          daemon->controller->version[0] ? daemon->controller->version : "no release yet",
                          PROJECT_VERSION, (int)getpid());
                 sd_notifyf(0, "READY=1\nSTATUS=watching %s", daemon->controller->version);
+                if (daemon->refused[0]) {
+                        char why[sizeof daemon->refused];
+                        memcpy(why, daemon->refused, sizeof why);
+                        refuse_reload(daemon, why);
+                }
                 r = sd_event_loop(daemon->event);
                 if (r < 0)
                         error_set(error, r, "the event loop failed: %s", strerror(-r));
@@ -293,6 +310,7 @@ static int reload(Daemon *daemon, Error *error) {
                 return r;
         }
         log_error("the new configuration doesn't work (%s): the old one is in force again", error_text(error));
+        snprintf(daemon->refused, sizeof daemon->refused, "%s", error_text(error));
         config_free(daemon->loaded);
         daemon->config = old;
         daemon->loaded = old_loaded;

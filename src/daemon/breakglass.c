@@ -12,9 +12,11 @@
 #include "daemon/hung-holder.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LOOK_BUDGET_US                                                                                                 \
         (3 * USEC_PER_SEC) /* how long a reader waits for the first answers of units, balancer and health */
@@ -84,6 +86,22 @@ static int not_allowed(Problem *problem, const Error *error) {
                 problem, 403, EXIT_PERMISSION, "Not allowed",
                 "%s. No controller answers, and doing it without one needs root or the service's user: type the same line with sudo",
                 error_text(error));
+}
+
+/* Who may not write there can't do anything: said before anything is tried, and before it looks like a broken journal. What isn't
+ * there, or what nobody can write to, is another matter. */
+int breakglass_may(const Config *config, Problem *problem) {
+        const char *const names[] = {"", "/journal.db", "/run.lock"};
+        char path[PATH_MAX];
+        Error error = {0};
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                snprintf(path, sizeof path, "%s%s", config->state, names[i]);
+                if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0 || (errno != EACCES && errno != EPERM))
+                        continue;
+                error_set(&error, -errno, "%s can't be written to: %s", path, strerror(errno));
+                return not_allowed(problem, &error);
+        }
+        return 0;
 }
 
 static int open_glass(BreakGlass *glass, ControllerRole role, Problem *problem) {

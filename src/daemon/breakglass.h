@@ -14,5 +14,8 @@ int breakglass_call(const Config *config, const char *operation, const json_t *a
                     void (*on_event)(void *userdata, const char *type, const json_t *event), void *userdata,
                     json_t **ret_answer, Problem *problem);
 
+/* Before anything is tried: -1 with `problem` (exit_code 77) when this user may not do it. */
+int breakglass_may(const Config *config, Problem *problem);
+
 /* What root's hands have made in the service user's state is given to that user: it must not lock the controller out. */
 void breakglass_leave_no_trace(const Config *config);

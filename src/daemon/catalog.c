@@ -80,10 +80,8 @@ int catalog_target(Controller *controller, RunMode mode, const char *wanted, Rel
         r = policy_target(&request, version, ret_doubt, error);
         const char *previous = request.previous ? request.previous : "";
         if (r == -ENOENT && previous[0] != '\0' && !find(releases, count, previous))
-                error_set(
-                        error, r,
-                        "%s, which served before, is gone: %s/%s is missing, and no other release below %s is left to go back to",
-                        previous, controller->config->versions, previous, controller->version);
+                error_prefix(error, "%s, which served before, is gone: %s/%s is missing", previous,
+                             controller->config->versions, previous);
         const Release *target = version[0] ? find(releases, count, version) : NULL;
         *ret_target = target ? *target : (Release){0};
         return r;

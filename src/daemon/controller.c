@@ -28,8 +28,12 @@ json_t *controller_run_json(Controller *controller, const Run *run) {
         if (controller->journal && run->id > 0)
                 (void)journal_validation(controller->journal, run->id, verdict, sizeof verdict, NULL, &error);
         json_t *value = wire_run(run, verdict[0] ? verdict : NULL);
-        if (run->phase == RUN_HOLDING)
+        if (run->phase == RUN_HOLDING) {
+                char remedy[REASON_MAX];
                 json_object_set_new(value, "released", json_boolean(aftermath_released(controller, run)));
+                json_object_set_new(value, "remedy",
+                                    wire_text(aftermath_remedy(controller, run, remedy, sizeof remedy)));
+        }
         return value;
 }
 

@@ -174,6 +174,9 @@ int checking_begin(Controller *controller, Error *error); /* makes the checkup *
 
 void deciding_look(Controller *controller); /* every second, and when something changed */
 
+/* What would forbid a rollback, if something triggered now; GUARD_NONE: nothing would. */
+Guard deciding_guard(Controller *controller);
+
 void current_look(Controller *controller); /* notices what others did: current.c */
 /* Of TRIGGERS_CONSENSUS those that can't be ruled out now: unless the cluster is known to be sound, what is found later may have
  * been so before. */
@@ -207,6 +210,8 @@ int catalog_target(Controller *controller, RunMode mode, const char *wanted, Rel
                    TargetDoubt *ret_doubt, Error *error);
 
 /* Takes in every release that isn't yet (`again`: also those that changed). One at a time, in the background. */
+#define ADOPTION_CHANGED_KEY                                                                                           \
+        "adoption.changed" /* the deployment whose release changed while it was live: it doesn't bake */
 int adoption_begin(Controller *controller, bool again, Error *error);
 void adoption_cancel(Controller *controller);
 
@@ -237,4 +242,6 @@ void exposition_free(Controller *controller);
 extern const ApiOps controller_operations; /* `self` is the Controller */
 json_t *status_answer(Controller *controller);
 json_t *status_traffic(Controller *controller);
+json_t *status_automatic(Controller *controller); /* would anything be rolled back automatically: status-automatic.c */
+json_t *status_review(const Controller *controller);
 json_t *status_hold(Controller *controller, int kind /* HoldKind */);

@@ -12,6 +12,14 @@
 #define RECOVER_AGAIN_US (5 * USEC_PER_SEC) /* when what was left open could not be told */
 #define DECIDE_AGAIN_US (5 * USEC_PER_SEC)  /* when a rollback that was decided could not be begun */
 
+/* What would be started again isn't what has lived through the bake. */
+static bool changed_while_live(Controller *controller) {
+        char id[32];
+        Error error = {0};
+        return journal_get_value(controller->journal, ADOPTION_CHANGED_KEY, id, sizeof id, &error) == 1 &&
+               strtoll(id, NULL, 10) == controller->deployment.id;
+}
+
 /* Baking ends well when nothing has triggered for long enough and the service is sound now: no sample of the window is degraded. */
 static void look_at_bake(Controller *controller, const Verdict *verdict) {
         Release release;
@@ -32,6 +40,10 @@ static void look_at_bake(Controller *controller, const Verdict *verdict) {
                 controller->baked = true;
                 return;
         }
+        if (changed_while_live(controller)) {
+                controller->baked = true;
+                return;
+        }
         if (journal_set_release(controller->journal, controller->version, RELEASE_GOOD, clock_wall_us(), &error) < 0) {
                 log_error("the state of %s could not be journalled: %s", controller->version, error_text(&error));
                 return;
@@ -48,10 +60,17 @@ static bool drained_by_operator(Controller *controller) {
         bool recorded = hold_read(controller->journal, HOLD_TRAFFIC, &hold, &error) >= 0 && hold.held;
         if (recorded && hold_stays(&hold))
                 return true; /* though it may flow for the moment: operator-drain.c takes it again */
-        /* the operator has put it back, or a run could not say that it did */
-        if (recorded && traffic && !traffic->drained)
-                (void)hold_release(controller->journal, HOLD_TRAFFIC, &error);
         return traffic && traffic->drained && (!recorded || hold.run_id == 0);
+}
+
+/* The operator has put it back, or a run could not say that it did. */
+static void release_what_flows(Controller *controller) {
+        Hold hold;
+        Error error = {0};
+        const TrafficState *traffic = watcher_traffic(controller->watcher);
+        if (traffic && !traffic->drained && hold_read(controller->journal, HOLD_TRAFFIC, &hold, &error) >= 0 &&
+            hold.held && !hold_stays(&hold))
+                (void)hold_release(controller->journal, HOLD_TRAFFIC, &error);
 }
 
 /* A hold that an operator has given back at the balancer is released when traffic is first seen to flow again. */
@@ -59,7 +78,7 @@ static void look_at_traffic(Controller *controller) {
         const TrafficState *traffic = watcher_traffic(controller->watcher);
         bool flowing = traffic && !traffic->drained;
         if (flowing && !controller->flowing)
-                (void)drained_by_operator(controller);
+                release_what_flows(controller);
         controller->flowing = flowing;
 }
 
@@ -97,10 +116,11 @@ static bool balancer_silent(Controller *controller) {
         char message[REASON_MAX];
         if (!controller->config->traffic_driver || watcher_traffic(controller->watcher) || problem[0] == '\0')
                 return false;
-        snprintf(message, sizeof message,
-                 "the rollback to %s can't begin: the balancer doesn't answer (%.200s); it is tried again. Not to wait for "
-                 "it: auto-rollback emergency",
-                 controller->decision->target, problem);
+        snprintf(
+                message, sizeof message,
+                "the rollback to %s can't begin: the balancer doesn't answer (%.200s); it is tried again. Not to wait for "
+                "it: auto-rollback emergency",
+                controller->decision->target, problem);
         alert_set(controller, "decision", message);
         return true;
 }
@@ -138,14 +158,9 @@ typedef struct Immediate {
         const char *quorum_lost, *byzantine;
 } Immediate;
 
-static void think(Controller *controller, const Verdict *verdict, const Immediate *immediate) {
-        AUTO_FREE Release *releases = calloc(RELEASES_MAX, sizeof *releases);
-        unsigned count = 0;
-        Error error = {0};
-        int listed = releases ? catalog_read(controller, releases, &count, &error)
-                              : error_set(&error, -ENOMEM, "out of memory");
-        alert_set(controller, "releases", listed < 0 ? error_text(&error) : NULL);
-        const PolicyInput input = {
+/* What the policy goes by, but for what triggers. */
+static PolicyInput what_is(Controller *controller, const Release *releases, unsigned count) {
+        return (PolicyInput){
                 .rules = &controller->config->rules,
                 .now_wall = clock_wall_us(),
                 .version = controller->version,
@@ -157,12 +172,33 @@ static void think(Controller *controller, const Verdict *verdict, const Immediat
                 .rollbacks_today = rollbacks_today(controller),
                 .drained_by_operator = drained_by_operator(controller),
                 .run_unsound = controller->recovery_failed < 0,
-                .verdict = verdict,
-                .unit_failure = immediate->unit_failure,
-                .outage = immediate->outage,
-                .quorum_lost = immediate->quorum_lost,
-                .byzantine = immediate->byzantine,
         };
+}
+
+Guard deciding_guard(Controller *controller) {
+        AUTO_FREE Release *releases = calloc(RELEASES_MAX, sizeof *releases);
+        unsigned count = 0;
+        Error error = {0};
+        if (releases)
+                (void)catalog_read(controller, releases, &count, &error); /* none: there is no target */
+        const PolicyInput input = what_is(controller, releases, count);
+        return policy_automatic(&input);
+}
+
+static void think(Controller *controller, const Verdict *verdict, const Immediate *immediate) {
+        AUTO_FREE Release *releases = calloc(RELEASES_MAX, sizeof *releases);
+        unsigned count = 0;
+        Error error = {0};
+        int listed = releases ? catalog_read(controller, releases, &count, &error)
+                              : error_set(&error, -ENOMEM, "out of memory");
+        alert_set(controller, "releases", listed < 0 ? error_text(&error) : NULL);
+        release_what_flows(controller);
+        PolicyInput input = what_is(controller, releases, count);
+        input.verdict = verdict;
+        input.unit_failure = immediate->unit_failure;
+        input.outage = immediate->outage;
+        input.quorum_lost = immediate->quorum_lost;
+        input.byzantine = immediate->byzantine;
         policy_decide(&input, controller->decision);
         if (controller->decision->kind == DECISION_NONE)
                 return;

@@ -12,7 +12,7 @@ typedef struct Hold {
         bool held;
         int64_t run_id;   /* 0: an operator's */
         bool at_balancer; /* of traffic: drained at the balancer itself, which therefore knows when it is over */
-        bool restoring;   /* of traffic: wanted back, by an operator or after a run (run_id); nobody's any more, but it may not flow yet */
+        bool restoring; /* of traffic: wanted back, by an operator or after a run (run_id); nobody's any more, but it may not flow yet */
         int64_t since_wall;
         char by[INITIATOR_MAX];
         char why[REASON_MAX];

@@ -63,9 +63,11 @@ int op_adopt(void *self, const json_t *arguments, const Caller *caller, json_t *
                 bool taken = release_store_has_manifest(controller->world->releases, releases[i].version);
                 json_array_append_new(
                         list,
-                        json_pack("{s:s, s:s, s:b, s:s}", "version", releases[i].version, "state",
-                                  release_state_name(releases[i].state), "taken_in", taken, "detail",
-                                  taken ? "has a manifest; renewed if it changed" : "its manifest is being written"));
+                        json_pack(
+                                "{s:s, s:s, s:b, s:s}", "version", releases[i].version, "state",
+                                release_state_name(releases[i].state), "taken_in", taken, "detail",
+                                taken ? "has a manifest; it is compared now: what changed is taken in anew, and is unproven"
+                                      : "its manifest is being written"));
         }
         return answer(json_pack("{s:o}", "releases", list), ret_answer, problem);
 }

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define RUNS_LOOKED_AT 200 /* for why a release is failed */
+
 static int parse_kind_and_mode(const json_t *arguments, RunWish *wish, Problem *problem) {
         const char *kind = text_of(arguments, "kind"), *mode = text_of(arguments, "mode");
         wish->kind = RUN_ROLLBACK;
@@ -28,11 +30,43 @@ static int parse_kind_and_mode(const json_t *arguments, RunWish *wish, Problem *
         return 0;
 }
 
-static const char *warning_about(const Release *target, TargetDoubt doubt, RunKind kind) {
+typedef struct LastTry {
+        const char *version;
+        RunOutcome outcome;
+        bool left; /* a rollback left it; else its own run ended so */
+} LastTry;
+
+static int find_last_try(void *userdata, const Run *run) {
+        LastTry *last = userdata;
+        bool left = run->plan.kind == RUN_ROLLBACK && strcmp(run->plan.from, last->version) == 0 &&
+                    run->outcome == OUTCOME_SUCCEEDED;
+        bool failed = strcmp(run->plan.to, last->version) == 0 &&
+                      (run->outcome == OUTCOME_PUT_BACK || run->outcome == OUTCOME_HELD);
+        last->left = left;
+        last->outcome = left || failed ? run->outcome : OUTCOME_OPEN;
+        return left || failed;
+}
+
+/* A release is failed because it was rolled back, or because its deployment never got as far. */
+static const char *how_it_failed(Controller *controller, const Release *target, RunKind kind) {
+        LastTry last = {.version = target->version};
+        Error error = {0};
+        if (controller->journal)
+                (void)journal_runs(controller->journal, RUNS_LOOKED_AT, find_last_try, &last, &error);
+        bool deployed = kind == RUN_DEPLOYMENT;
+        if (last.left)
+                return deployed ? "it was rolled back before and has not changed since: it may fail the same way"
+                                : "it was rolled back from before: it is known to fail";
+        if (last.outcome == OUTCOME_PUT_BACK)
+                return "its last deployment failed, and the release before it was put back: it may fail the same way";
+        if (last.outcome == OUTCOME_HELD)
+                return "its last deployment could not be finished and was held: it is not known to work";
+        return "it is marked as failed: it may fail again";
+}
+
+static const char *warning_about(Controller *controller, const Release *target, TargetDoubt doubt, RunKind kind) {
         if (doubt == TARGET_FAILED || target->state == RELEASE_FAILED)
-                return kind == RUN_DEPLOYMENT
-                               ? "it was rolled back before and has not changed since: it may fail the same way"
-                               : "it was rolled back from before: it is known to fail";
+                return how_it_failed(controller, target, kind);
         if (kind == RUN_ROLLBACK && doubt == TARGET_UNPROVEN)
                 return "it is unproven: it has not lived through a bake on this machine";
         return NULL;
@@ -58,7 +92,7 @@ static int find_target(Controller *controller, const RunWish *wish, Release *ret
         }
         if (r < 0)
                 return problem_set(problem, 409, EXIT_REFUSED, "No target", "%s", error_text(&error));
-        *ret_warning = warning_about(ret_target, doubt, wish->kind);
+        *ret_warning = warning_about(controller, ret_target, doubt, wish->kind);
         return 0;
 }
 

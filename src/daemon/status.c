@@ -56,10 +56,11 @@ static json_t *deployment_part(Controller *controller) {
         if (controller->journal)
                 (void)journal_release(controller->journal, deployment->version, &release, &error);
         bool armed = deployment_armed(controller, &until);
-        return json_pack("{s:I, s:s, s:o, s:o, s:b, s:b, s:o, s:s}", "id", (json_int_t)deployment->id, "version",
+        return json_pack("{s:I, s:s, s:o, s:o, s:b, s:b, s:o, s:o, s:s}", "id", (json_int_t)deployment->id, "version",
                          deployment->version, "previous", wire_text_or_null(deployment->previous), "at",
                          wire_time(deployment->at_wall), "observed", deployment->run_id == 0, "armed", armed,
-                         "armed_until", wire_time(until), "state", release_state_name(release.state));
+                         "armed_until", wire_time(until), "automatic", status_automatic(controller), "state",
+                         release_state_name(release.state));
 }
 
 json_t *status_traffic(Controller *controller) {
@@ -76,7 +77,8 @@ json_t *status_traffic(Controller *controller) {
         const char *state = under_way ? under_way : !traffic ? "unknown" : traffic->drained ? "drained" : "flowing";
         bool held = hold.held && (under_way || !traffic || traffic->drained);
         int64_t age_us = traffic ? clock_mono_us() - watcher_traffic_mono(controller->watcher) : 0;
-        return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "state", state, "in_flight",
+        return json_pack("{s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "configured",
+                         controller->config->traffic_driver != NULL, "state", state, "in_flight",
                          count_or_null(traffic ? traffic->in_flight : -1), "parked",
                          count_or_null(traffic ? traffic->parked : -1), "gate",
                          traffic ? json_boolean(traffic->gated) : json_null(), "by",
@@ -109,6 +111,19 @@ static json_t *health_part(Controller *controller) {
         return json_pack("{s:s, s:o, s:s, s:o}", "state", healthy ? "healthy" : "unhealthy", "since",
                          wire_time(prober_since_wall(controller->prober)), "url", url, "detail",
                          wire_text(prober_detail(controller->prober)));
+}
+
+/* Without a controller nothing is measured for long enough. */
+static json_t *score_part(const Controller *controller) {
+        if (controller->role != ROLE_DAEMON || !controller->checkup || !checkup_complete(controller->checkup))
+                return json_null();
+        const Health *health = checkup_health(controller->checkup);
+        const ComponentHealth *worst = health_worst(health);
+        char reason[HEALTH_NAME_MAX + DETAIL_MAX + 8] = "";
+        if (worst)
+                snprintf(reason, sizeof reason, "%s: %s", worst->name, worst->reason);
+        return json_pack("{s:s, s:o, s:o}", "status", health_state_name(health->state), "score",
+                         count_or_null(health->score), "reason", wire_text(reason));
 }
 
 static json_t *metrics_part(Controller *controller) {
@@ -177,13 +192,15 @@ json_t *status_answer(Controller *controller) {
                           status_hold(controller, HOLD_DEPLOYMENTS));
         if (!status)
                 return NULL;
-        json_t *rest = json_pack(
-                "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "traffic", status_traffic(controller),
-                "units", units_part(controller), "health", health_part(controller), "metrics", metrics_part(controller),
-                "window", window_part(controller), "thresholds", wire_thresholds(&controller->config->rules), "run",
-                run ? controller_run_json(controller, run) : json_null(), "last_run", last_run_part(controller),
-                "rollbacks_today", (json_int_t)today, "rollbacks_per_day",
-                (json_int_t)controller->config->rules.rollbacks_per_day, "alerts", alerts_part(controller));
+        json_t *rest =
+                json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "traffic",
+                          status_traffic(controller), "units", units_part(controller), "health",
+                          health_part(controller), "metrics", metrics_part(controller), "score", score_part(controller),
+                          "review", status_review(controller), "window", window_part(controller), "thresholds",
+                          wire_thresholds(&controller->config->rules), "run",
+                          run ? controller_run_json(controller, run) : json_null(), "last_run",
+                          last_run_part(controller), "rollbacks_today", (json_int_t)today, "rollbacks_per_day",
+                          (json_int_t)controller->config->rules.rollbacks_per_day, "alerts", alerts_part(controller));
         json_object_update(status, rest);
         json_decref(rest);
         return status;

@@ -93,12 +93,14 @@ static void on_balancer_silent(StepOp *step, const OpResult *result) {
         int code = result->error.code ? result->error.code : -ETIMEDOUT;
         const char *why = result->error.code ? error_text(&result->error) : "no answer";
         if (step->mode == MODE_EMERGENCY) {
-                snprintf(step->note, sizeof step->note, "the balancer doesn't answer (%.160s), gone on without it; ", why);
+                snprintf(step->note, sizeof step->note, "the balancer doesn't answer (%.160s), gone on without it; ",
+                         why);
                 prove_target(step, NULL);
                 return;
         }
         bool denied = code == -EACCES || code == -EPERM;
-        error_set(&error, code, "the balancer doesn't answer, so traffic could not be drained: %s; %s, then try again", why,
+        error_set(&error, code, "the balancer doesn't answer, so traffic could not be drained: %s; %s, then try again",
+                  why,
                   denied ? "add SupplementaryGroups=haproxy by: systemctl edit novacron-auto-rollback; restart it"
                          : "start it, or mend traffic.haproxy.socket");
         op_fail(&step->op, &error);
@@ -113,7 +115,8 @@ void step_preflight(StepOp *step, const OpResult *result) {
         }
         int64_t left = step_budget_left(step);
         step_expect(step, on_balancer, on_balancer_silent);
-        int r = config->traffic_driver->query(step->world->traffic, left / 2 < BALANCER_BUDGET_US ? left / 2 : BALANCER_BUDGET_US,
+        int r = config->traffic_driver->query(step->world->traffic,
+                                              left / 2 < BALANCER_BUDGET_US ? left / 2 : BALANCER_BUDGET_US,
                                               step_on_child, step, &step->child, &error);
         step_began(step, r, &error);
 }

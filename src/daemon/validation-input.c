@@ -1,6 +1,7 @@
 /* What a validation is judged by: the facts, looked up where each is known, and put into words where core/validate.c has only a
  * yes or no of them. */
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/macros.h"
 #include "core/words.h"
 #include "daemon/baseline.h"
@@ -231,16 +232,35 @@ static bool is_about_this(const Alert *alert) {
         return strcmp(alert->source, "rollback") == 0 || strcmp(alert->source, "validation") == 0;
 }
 
+/* The machine is to be looked at, whatever release runs: no incident of the rollback. */
+static bool is_machine_review(const Alert *alert) {
+        static const char *const sources[] = {"cpu", "memory", "disk"};
+        for (unsigned i = 0; i < ARRAY_SIZE(sources); i++)
+                if (strcmp(alert->source, sources[i]) == 0)
+                        return true;
+        return false;
+}
+
+static bool is_incident(const Alert *alert) {
+        return !is_about_this(alert) && !is_machine_review(alert);
+}
+
 static void gather_incidents(Gathering *gathering) {
         const Controller *controller = gathering->controller;
         unsigned count = 0;
+        const char *separator = "; manual reviews of this machine stand: ";
         for (unsigned i = 0; i < controller->alert_count; i++)
-                count += !is_about_this(&controller->alerts[i]);
+                count += is_incident(&controller->alerts[i]);
         SAY(gathering, incidents, "%u alerts", count);
         for (unsigned i = 0; i < controller->alert_count; i++)
-                if (!is_about_this(&controller->alerts[i]))
+                if (is_incident(&controller->alerts[i]))
                         SAY(gathering, incidents, "; %s: %s", controller->alerts[i].source,
                             controller->alerts[i].message);
+        for (unsigned i = 0; i < controller->alert_count; i++)
+                if (is_machine_review(&controller->alerts[i])) {
+                        SAY(gathering, incidents, "%s%s", separator, controller->alerts[i].source);
+                        separator = ", ";
+                }
         if (count == 0 && controller->role != ROLE_DAEMON) { /* alerts are its own */
                 gathering->input.incidents.words = NO_CONTROLLER ": which alerts stand is not known";
                 return;
@@ -292,8 +312,24 @@ static void gather_logs(Gathering *gathering) {
                 return;
         }
         int64_t written = (int64_t)status.st_mtim.tv_sec * USEC_PER_SEC + status.st_mtim.tv_nsec / 1000;
+        LogFileState file = {0};
+        if (gathering->controller->role == ROLE_DAEMON && log_file_state(&file)) {
+                written = file.written_wall;
+                if (file.lost > 0) { /* they still go to systemd's journal, when there is one */
+                        bool journald = getenv("JOURNAL_STREAM") != NULL;
+                        gathering->input.logs.state = known(journald);
+                        SAY(gathering, logs, "%" PRId64 " lines can't be written to the log file: %s%s", file.lost,
+                            strerror(-file.last_errno), journald ? "; systemd's journal has them" : "");
+                        return;
+                }
+        }
         int64_t age = gathering->now_wall > written ? gathering->now_wall - written : 0;
-        gathering->input.logs.state = known(written + COARSE_CLOCK_US >= run_ended_wall(gathering));
+        bool since = written + COARSE_CLOCK_US >= run_ended_wall(gathering);
+        bool gap = file.lost_wall > 0 && file.lost_wall >= run_ended_wall(gathering);
+        gathering->input.logs.state = since && gap ? KNOWN_NOT : known(since);
+        if (gap)
+                SAY(gathering, logs, "lines since the run are missing (%s), now they are written again; ",
+                    strerror(-file.last_errno));
         if (run && log_has_end(path, status.st_size, run))
                 SAY(gathering, logs, "run %" PRId64 "'s end is in it; ", run->id);
         SAY(gathering, logs, "newest line %s ago", words_duration(age / USEC_PER_MSEC * USEC_PER_MSEC, number));

@@ -154,6 +154,7 @@ static void test_a_full_disk_is_counted_and_told(UNUSED void **state) {
         assert_non_null(told);
         assert_non_null(strstr(told, "INFO arrives\n"));
         assert_int_equal(sink->lost, 0);
+        assert_true(sink->written_wall >= sink->lost_wall && sink->lost_wall > 0);
         log_remove_sinks();
         close(fd);
         close(full);

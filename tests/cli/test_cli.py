@@ -70,12 +70,13 @@ def status(**changes):
         "version": "v2.4.0", "version_problem": None,
         "target": {"version": "v2.3.1", "state": "good", "ready": True, "detail": ""},
         "deployment": {"id": 3, "version": "v2.4.0", "previous": "v3.0.0", "at": "2026-11-22T16:43:45.000Z", "observed": False, "armed": True,
-                       "armed_until": "2026-11-23T16:43:45.000Z", "state": "good"},
+                       "armed_until": "2026-11-23T16:43:45.000Z", "automatic": {"possible": True, "why": ""}, "state": "good"},
         "deployments": {"paused": False, "by": None, "since": None, "why": None},
-        "traffic": {"state": "flowing", "in_flight": 2, "parked": 0, "gate": True, "by": None, "detail": ""},
+        "traffic": {"configured": True, "state": "flowing", "in_flight": 2, "parked": 0, "gate": True, "by": None, "detail": ""},
         "units": {"names": ["novacron-dwcp-v2.service"], "state": "active", "detail": "novacron-dwcp-v2.service: active (running)"},
         "health": {"state": "healthy", "since": "2026-11-22T16:43:46.000Z", "url": "http://127.0.0.1:9000/health", "detail": ""},
         "metrics": {"source": "edge", "connected": True, "detail": "", "sample": sample()},
+        "score": {"status": "healthy", "score": 100, "reason": ""}, "review": None,
         "window": {"expected": 5, "needed": 4, "degraded": 0, "unknown": 0, "samples": [], "verdict": "0 of 5 samples degraded, 4 needed"},
         "thresholds": {"error_rate_percent": 1.0, "latency_p99_ms": 100.0, "success_rate_percent": 99.0, "degradation_window_s": 120.0},
         "run": None, "last_run": run(), "rollbacks_today": 0, "rollbacks_per_day": 3, "alerts": []}
@@ -248,7 +249,7 @@ def test_status_when_much_is_off(stage):
         last_run=held, target=None, version=None, version_problem="/opt/novacron/current is no symlink",
         units={"names": [], "state": "failed", "detail": "novacron-dwcp-v3.service: failed\x1b[2J (exit code 3)"},
         health={"state": "unhealthy", "since": "2026-11-22T16:43:46.000Z", "url": "http://127.0.0.1:9000/health", "detail": "connection refused"},
-        traffic={"state": "unknown", "in_flight": None, "parked": None, "gate": None, "by": None, "detail": "no balancer is configured (traffic.driver)"},
+        traffic={"configured": False, "state": "unknown", "in_flight": None, "parked": None, "gate": None, "by": None, "detail": "no balancer is configured (traffic.driver)"},
         metrics={"source": "edge", "connected": False, "detail": "nobody has connected to 127.0.0.1:9095", "sample": None},
         window={"expected": 5, "needed": 4, "degraded": 4, "unknown": 1, "samples": [], "verdict": ""},
         deployment=None, deployments={"paused": True, "by": "ann (uid 1000)", "since": "2026-11-22T16:00:00.000Z", "why": "schema migration"},
@@ -280,16 +281,57 @@ def test_a_hint_names_what_works(stage):
     held = run(5, phase="holding", outcome="held", failure="it did not start")
     ill = {"state": "unhealthy", "since": None, "url": "", "detail": "connection refused"}
     assert hints(stage) == ""
-    assert 'auto-rollback emergency "recovery"\n' in hints(stage, last_run=held)
-    for changes in [{"last_run": held}, {"health": ill}]:
-        said = hints(stage, target=None, **changes)
-        assert "auto-rollback emergency --to VERSION" in said and 'emergency "' not in said
+    for target in [None, status()["target"]]:
+        assert "release it: auto-rollback resume\n" in hints(stage, last_run=held, target=target)
+    said = hints(stage, target=None, health=ill)
+    assert "auto-rollback emergency --to VERSION" in said and 'emergency "' not in said
     assert 'auto-rollback emergency "REASON"\n' in hints(stage, health=ill)
     unknown = hints(stage, health=ill, version=None, target=None)
     assert "emergency" not in unknown  # it would be refused
     assert "deploy" in unknown and "auto-rollback adopt\n" in unknown
     nothing_lower = hints(stage, target=None)
     assert "--to VERSION, or deploy" in nothing_lower and "auto-rollback adopt\n" in nothing_lower
+
+
+REVIEW = {"version": "v2.4.0", "guard_text": "the day's automatic rollbacks are spent",
+          "reason": "error rate 10.00 % > 1.0 % in 6 of 6 samples over 60 s (newest: 100 of 1000 requests failed); success rate 90.00 % < 99.0 % in 6 of 6 samples"}
+WINDOW = {"expected": 6, "needed": 5, "degraded": 6, "unknown": 0, "samples": [], "verdict": ""}
+
+
+@pytest.mark.parametrize("headline, line, changes", [
+    ("v2.4.0 is live, but DEGRADED: error rate 10.00 % > 1.0 % in 6 of 6 samples; not rolled back automatically: the day's automatic rollbacks are spent.",
+     'auto-rollback manual "REASON"', {"review": REVIEW, "window": WINDOW}),
+    ("v2.4.0 is live, but DEGRADED: error rate 10.00 % > 1.0 % in 6 of 6 samples; not rolled back automatically: the day's automatic rollbacks are spent.",
+     'auto-rollback manual --to VERSION "REASON"', {"review": REVIEW, "window": WINDOW, "target": None}),
+    ("v2.4.0 is live, but DEGRADED: 3 of 6 samples are; 5 trigger a rollback.", "", {"window": {**WINDOW, "degraded": 3}}),
+    ("v2.4.0 is live, but UNHEALTHY: database: connection refused.", "health-checker",
+     {"score": {"status": "unhealthy", "score": 83, "reason": "database: connection refused"}}),
+    ("v2.4.0 is live and answers, but DEGRADED: cpu: 90 % > 80 %.", "health-checker", {"score": {"status": "degraded", "score": 83, "reason": "cpu: 90 % > 80 %"}}),
+    ("v2.4.0 is live, but whether traffic reaches it is NOT KNOWN: no such socket.", "systemctl status haproxy",
+     {"traffic": {"configured": True, "state": "unknown", "detail": "no such socket"}}),
+    ("v2.4.0 is live and healthy.", "", {"traffic": {"configured": False, "state": "unknown", "detail": "no balancer is configured (traffic.driver)"}}),
+    ("v2.4.0 is live and answers, but NOBODY WATCHES: no controller runs.", "systemctl start novacron-auto-rollback",
+     {"controller": {"state": "breakglass"}, "window": None, "score": None}),
+    ("v2.4.0 has FAILED: exit code 3.", 'auto-rollback emergency "REASON"', {"units": {"names": [], "state": "failed", "detail": "exit code 3"}, "review": REVIEW}),
+])
+def test_the_headline_says_what_is_true(stage, headline, line, changes):
+    stage.controller(status=status(**changes))
+    text = stage.cli("status").stdout
+    fits(text)
+    assert " ".join(text.partition("\n\n")[0].split()) == headline
+    assert line in text.partition("What to do\n")[2]
+
+
+def test_armed_only_when_it_would_act(stage):
+    deployment = status()["deployment"]
+    for why, says in [("there is no earlier release to roll back to", "Automatic    not possible:  there is no earlier release to roll back to; 0 of 3"),
+                      ("no controller runs", "Automatic    not possible:  no controller runs; 0 of 3")]:
+        stage.controller(status=status(deployment={**deployment, "automatic": {"possible": False, "why": why}}))
+        assert says in " ".join(stage.cli("status").stdout.split()).replace("Automatic not possible: ", "Automatic    not possible:  ")
+        stage.end()
+    off = "switched off (decision.rollbacks_per_day is 0)"
+    stage.controller(status=status(rollbacks_per_day=0, deployment={**deployment, "automatic": {"possible": False, "why": off}}))
+    assert f"  Automatic    off       {off}\n" in stage.cli("status").stdout
 
 
 def test_status_of_a_newer_or_broken_controller_never_crashes(stage):
@@ -379,6 +421,10 @@ def test_history(stage):
 
 def test_check_config(stage):
     done = stage.cli("check-config")
+    assert done.stderr.splitlines() == ["good, but: nobody is told: alerts.command is not set",
+                                        "good, but: nothing is decided on samples, only on a failed service: metrics.source is none",
+                                        "good, but: traffic isn't drained before a switch, requests fail: traffic.driver is none"]
+    assert len(json.loads(stage.cli("check-config", "--json").stdout)["warnings"]) == 3
     assert (done.returncode, done.stdout) == (0, f"{stage.config}: good\n")
     stage.config.write_text("health:\n  url: http://h/\nthresholds:\n  error_rat: 1%\n")
     for verb in [["check-config"], ["auto"], ["status"]]:
@@ -533,12 +579,20 @@ def test_an_emergency_is_never_refused_over_its_words(stage):
         assert json.loads(stage.asked()[0].partition(" ")[2])["reason"] == kept
 
 
+def test_an_emergency_needs_no_reason(stage):
+    stage.controller(events=ALL_EVENTS, rollback=run(0), validate=PASSED)
+    assert stage.cli("emergency").returncode == 0
+    assert json.loads(stage.asked()[0].partition(" ")[2])["reason"] == "no reason given"
+    done = stage.cli("manual")
+    assert done.returncode == 64 and "REASON is missing" in done.stderr
+
+
 def test_the_validation_is_awaited(stage):
     events = [*ALL_EVENTS[:-1], {"type": "run", "event": run(validation="pending")}, {"type": "sample", "event": {}}, {"type": "run", "event": run(validation="failed")}]
     stage.controller(events=events, rollback=run(0), validate={**PASSED, "verdict": "failed"})
     done = stage.cli("emergency", "why")
     assert done.returncode == 3
-    assert done.stdout.startswith("Rolled back from v3.0.0 to v2.4.0 in 0.041 s.\nv2.4.0 is serving.\nNo request failed meanwhile.\nPost-rollback metrics:\n")
+    assert done.stdout.startswith("Rolled back from v3.0.0 to v2.4.0 in 0.041 s.\nv2.4.0 is serving.\nNo request failed because of the rollback.\nPost-rollback metrics:\n")
     assert "Rollback validation: FAILED" in done.stdout
     done = json.loads(stage.cli("emergency", "why", "--json").stdout)
     assert done["validation"] == "failed"
@@ -549,7 +603,7 @@ def test_a_deployment(stage):
     stage.controller(events=[{"type": "run", "event": ended}], deploy=run(0, kind="deployment"))
     done = stage.cli("deploy", "v3.0.0")
     assert done.returncode == 0
-    assert done.stdout == "Deployed v3.0.0 in 0.041 s.\nv3.0.0 is serving.\nNo request failed meanwhile.\n"
+    assert done.stdout == "Deployed v3.0.0 in 0.041 s.\nv3.0.0 is serving.\nNo request failed because of the deployment.\n"
     assert stage.asked()[0] == 'deploy {"version":"v3.0.0"}'
 
 

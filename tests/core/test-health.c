@@ -134,6 +134,20 @@ static void a_runs_own_failures_are_not_counted(void **state UNUSED) {
         assert_int_equal(score, 50);
 }
 
+static void the_worst_is_named(void **state UNUSED) {
+        Health health = {.count = 3,
+                         .components = {{.state = HEALTH_DEGRADED, .weight = 1},
+                                        {.state = HEALTH_UNHEALTHY, .weight = 1},
+                                        {.state = HEALTH_UNHEALTHY, .critical = true}}};
+        assert_ptr_equal(health_worst(&health), &health.components[2]);
+        health.components[2].critical = false;
+        assert_ptr_equal(health_worst(&health), &health.components[1]);
+        health.components[1].state = HEALTH_UNKNOWN;
+        assert_ptr_equal(health_worst(&health), &health.components[0]);
+        health.components[0].state = HEALTH_HEALTHY;
+        assert_null(health_worst(&health));
+}
+
 static void states_have_names(void **state UNUSED) {
         assert_string_equal(health_state_name(HEALTH_UNKNOWN), "unknown");
         assert_string_equal(health_state_name(HEALTH_HEALTHY), "healthy");
@@ -149,6 +163,7 @@ int main(void) {
                 cmocka_unit_test(failures_in_a_row_are_counted),
                 cmocka_unit_test(some_failures_need_no_count),
                 cmocka_unit_test(a_runs_own_failures_are_not_counted),
+                cmocka_unit_test(the_worst_is_named),
                 cmocka_unit_test(states_have_names),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

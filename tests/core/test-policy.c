@@ -387,6 +387,36 @@ static void acts_on_a_cluster_that_was_sound_before(void **state UNUSED) {
         expect_guard(GUARD_SAME_BEFORE);
 }
 
+static void tells_beforehand_what_would_forbid_it(void **state UNUSED) {
+        set_up_world(0, 20 * MSEC);
+        assert_int_equal(policy_automatic(&world.input), GUARD_NONE);
+        world.deployment.symptoms_before = TRIGGER_ERROR_RATE; /* the others are left */
+        assert_int_equal(policy_automatic(&world.input), GUARD_NONE);
+        world.input.drained_by_operator = true;
+        assert_int_equal(policy_automatic(&world.input), GUARD_DRAINED_BY_OPERATOR);
+        world.input.rollbacks_today = 3;
+        assert_int_equal(policy_automatic(&world.input), GUARD_BUDGET_SPENT);
+        world.input.run_unsound = true;
+        assert_int_equal(policy_automatic(&world.input), GUARD_RUN_UNSOUND);
+}
+
+static void names_what_could_be_chosen(void **state UNUSED) {
+        static const Release releases[] = {R("v2.3.1", RELEASE_FAILED), GONE("v2.4.0", RELEASE_GOOD),
+                                           R("v3.0.0", RELEASE_BAKING), R("v3.1.0", RELEASE_GOOD)};
+        TargetRequest request = {.releases = releases, .count = 4, .current = "v3.0.0", .mode = MODE_EMERGENCY};
+        char target[VERSION_MAX];
+        TargetDoubt doubt;
+        Error error = {0};
+        assert_int_equal(policy_target(&request, target, &doubt, &error), -ENOENT);
+        assert_string_equal(
+                error.message,
+                "no release below v3.0.0 is left to go back to; there are: v3.1.0 (good), v2.3.1 (failed): name one with --to");
+        request.count = 0;
+        assert_int_equal(policy_target(&request, target, &doubt, &error), -ENOENT);
+        assert_string_equal(error.message,
+                            "no release below v3.0.0 is left to go back to, and no other release is on this machine");
+}
+
 static void every_guard_stops_it(void **state UNUSED) {
         static const Release unproven[] = {R("v2.4.0", RELEASE_UNPROVEN)}, failed[] = {R("v2.4.0", RELEASE_FAILED)};
         set_up_world(301, 20 * MSEC);
@@ -501,6 +531,8 @@ int main(void) {
                 cmocka_unit_test(does_nothing_without_a_trigger),
                 cmocka_unit_test(acts_on_what_triggers_at_once),
                 cmocka_unit_test(acts_on_a_cluster_that_was_sound_before),
+                cmocka_unit_test(tells_beforehand_what_would_forbid_it),
+                cmocka_unit_test(names_what_could_be_chosen),
                 cmocka_unit_test(every_guard_stops_it),
                 cmocka_unit_test(the_first_guard_is_the_one_that_is_told),
                 cmocka_unit_test(the_wall_clock_neither_arms_nor_disarms),

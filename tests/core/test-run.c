@@ -363,7 +363,8 @@ static void every_fault_leads_where_it_should(void **state UNUSED) {
                                  shell.run.outstanding);
                 if (!strstr(shell.run.failure, c->failure))
                         fail_msg("%s: failure is '%s'", c->what, shell.run.failure);
-                assert_int_equal(shell.notified[0] != '\0', c->outcome == OUTCOME_HELD || (c->outstanding & (B7 | B8)) != 0);
+                assert_int_equal(shell.notified[0] != '\0',
+                                 c->outcome == OUTCOME_HELD || (c->outstanding & (B7 | B8)) != 0);
                 assert_int_equal(shell.run.ended_wall,
                                  shell.durable.ended_wall); /* finished only when that was durable */
                 assert_int_equal(shell.durable.phase, shell.run.phase);

@@ -95,6 +95,11 @@ def test_nobody_else_may(site):
     done = site.host.run(["auto-rollback", "emergency", "let me"], user="visitor", check=False)
     assert done.returncode == PERMISSION, done.stdout + done.stderr
     assert "sudo" in done.stderr
+    for line in [["emergency"], ["status"], ["history"], ["plan"]]:  # a broken journal isn't what is wrong
+        done = site.host.run(["auto-rollback", *line], user="visitor", check=False)
+        assert (done.returncode, done.stdout) == (PERMISSION, ""), done.stdout + done.stderr
+        assert "ot allowed" in done.stderr and "sudo" in done.stderr
+        assert "unusable" not in done.stderr and "side file" not in done.stderr and "Going on" not in done.stderr, done.stderr
     site.host.systemctl("start", CONTROLLER)
     site.wait_status(lambda status: status["version"] == "v3.0.0", what="the controller is back")
     done = site.host.run(["auto-rollback", "manual", "--yes", "let me"], user="visitor", check=False)

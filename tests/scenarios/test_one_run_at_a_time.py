@@ -91,6 +91,12 @@ def test_no_loop(site):
     seen = site.watch(5)
     assert site.current() == "v3.0.0" and not [s for s in seen if s["run"]]
     assert status["rollbacks_today"] == status["rollbacks_per_day"] == 2
+    spent = "the day's automatic rollbacks are spent"
+    assert status["deployment"]["armed"] and status["deployment"]["automatic"] == {"possible": False, "why": spent}
+    assert status["review"]["guard_text"] == spent and "error rate" in status["review"]["reason"]
+    said = " ".join(site.host.output("auto-rollback status").split())
+    assert "v3.0.0 is live, but DEGRADED: " in said and f"not rolled back automatically: {spent}." in said, said
+    assert 'auto-rollback manual "REASON"' in said and "armed" not in said, said
     decisions = site.ask("GET", "/decisions?limit=5")[1]["decisions"]
     assert (decisions[0]["kind"], decisions[0]["guard"]) == ("review", "budget_spent"), decisions[0]
     assert len([d for d in decisions if d["kind"] == "review"]) == 1, "the same review second after second"

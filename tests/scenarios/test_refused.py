@@ -1,7 +1,7 @@
 """A target that can't be proven is refused before traffic is touched; the service never notices."""
 
 import pytest
-from testsite import REFUSED, UNITS, step
+from testsite import CONTROLLER, REFUSED, UNITS, step
 
 V2 = "/opt/novacron/versions/v2.4.0"
 
@@ -64,6 +64,24 @@ def test_automatic(site):
     assert seen[-1]["last_run"]["id"] == run["id"], "the same decision must not be tried again and again"
     assert any("demo-service" in alert for alert in site.alerts())
     site.check_ledger(load.end())
+
+
+def test_adopt_proves_nothing(site):
+    """What changed is taken in as it is now; that it was proven is over, and it is chosen by name only."""
+    site.begin_with(load=False)
+    state = lambda version: {release["version"]: release["state"] for release in site.cli_json("adopt", "--json")["releases"]}[version]
+    assert state("v2.4.0") == "good"
+    site.write(f"{V2}/share/notes.txt", "what belongs to v6.6.6\n")
+    site.cli("adopt", check=0)
+    site.wait(lambda: "v2.4.0 is unproven now" in site.read("/var/log/novacron/rollback.log"), 10, "that it is unproven")
+    assert state("v2.4.0") == "unproven"
+    site.wait(lambda: state("v3.0.0") == "good", 10, "the live one has lived through its bake")
+    site.write("/opt/novacron/versions/v3.0.0/share/notes.txt", "what belongs to v7.7.7\n")
+    site.cli("adopt", check=0)
+    site.wait(lambda: state("v3.0.0") == "unproven", 10, "the live one is unproven, too")
+    site.host.systemctl("restart", CONTROLLER)
+    site.wait_status(lambda status: status["health"]["state"] == "healthy", what="the controller is back")
+    assert {state("v2.4.0"), state("v3.0.0")} == {"unproven"}
 
 
 def test_deployment_of_what_is_not_there(site):

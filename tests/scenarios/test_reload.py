@@ -58,6 +58,13 @@ def test_a_bad_one(site, name):
     site.wait(lambda: says in site.read(LOG), 10, f"a line with {says} in the log")
     status = site.wait_status(lambda status: status["rollbacks_per_day"] != 9, what="the old configuration")
     assert status["version"] == "v2.4.0" and site.controller_pid() == pid
+    told = lambda status: [alert["message"] for alert in status["alerts"] if alert["source"] == "configuration"]
+    status = site.wait_status(lambda status: told(status), what="an alert that stands")
+    assert "running on the old one" in told(status)[0] and says in told(status)[0], told(status)
+    if change is None:
+        site.configure()
+        reload(site)
+        site.wait_status(lambda status: not told(status), what="a good one ends it")
 
 
 def test_in_the_middle_of_a_run(site):

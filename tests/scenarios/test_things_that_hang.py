@@ -4,7 +4,7 @@ import signal
 import time
 
 import pytest
-from testsite import HELD, NOT_VERIFIED, PUT_BACK, seconds, step
+from testsite import CONTROLLER, HAPROXY_SOCKET, HELD, NOT_VERIFIED, PUT_BACK, REFUSED, seconds, step
 
 
 @pytest.mark.parametrize("fault", [{"ignore_sigterm": True}, {"slow_stop_ms": 60000}], ids=["ignores SIGTERM", "takes a minute"])
@@ -44,22 +44,47 @@ AWAY = {"hangs": (freeze_haproxy, thaw_haproxy), "refuses": (stop_haproxy, start
 
 @pytest.mark.parametrize("how", AWAY)
 def test_balancer_at_a_planned_rollback(site, how):
-    """Draining is critical then: the run is undone before anything was stopped; traffic is given back as soon as that can be said."""
+    """A run that could not drain is refused before anything is touched, and says which socket doesn't answer."""
     go, come = AWAY[how]
-    site.configure(budgets={"drain_traffic": "2s", "restore_traffic": "1s"})
     site.begin_with(load=False)
     go(site)
     began = time.monotonic()
-    process = site.begin("manual", "--yes", "while the balancer is away")
-    site.wait_for_run(kind="rollback", ended=False, phase="settle", timeout=15)
+    done = site.roll_back("while the balancer is away", check=REFUSED)
+    said = done.stdout + done.stderr
+    assert HAPROXY_SOCKET in said and "try again" in said and "v3.0.0 was not stopped" in said, said
+    assert time.monotonic() - began < 10
     come(site)
-    out, err = process.communicate(timeout=40)
-    assert process.returncode == PUT_BACK, out + err
     run = site.wait_for_run(kind="rollback")
-    assert (run["outcome"], run["serving"]) == ("undone", "v3.0.0")
-    assert step(run, "stop_version")["state"] == "skipped" and step(run, "stop_version")["attempt"] == 0
-    assert time.monotonic() - began < 30
+    assert (run["outcome"], run["serving"]) == ("refused", "v3.0.0")
+    assert all(step(run, key)["state"] == "skipped" for key in ("pause_deployments", "drain_traffic", "stop_version"))
     site.check_steady("v3.0.0")
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_balancer_goes_in_the_middle_of_a_drain(site, comes_back):
+    """Nothing was stopped, so nothing holds: the run is undone, and traffic is given back as soon as that can be said."""
+    site.configure(budgets={"drain_traffic": "2s", "restore_traffic": "500ms"}, traffic={"drain_park_max": "5s"},
+                   decision={"min_requests": 100000, "outage_window": "60s"})  # nothing but ours rolls back
+    load = site.begin_with(latency_every=1, latency_us=3000000)
+    process = site.begin("manual", "--yes", "the balancer goes away meanwhile")
+    site.wait_acting("drain_traffic")
+    freeze_haproxy(site)
+    site.wait_for_run(kind="rollback", ended=False, phase="settle", timeout=15)
+    if comes_back:
+        thaw_haproxy(site)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == PUT_BACK and "v3.0.0 was not stopped" in out + err, out + err
+    run = site.wait_for_run(kind="rollback")
+    assert (run["phase"], run["outcome"], run["serving"]) == ("failed", "undone", "v3.0.0")
+    assert step(run, "stop_version")["attempt"] == 0
+    if not comes_back:
+        assert any("never stopped" in alert and "auto-rollback restore" in alert for alert in site.alerts())
+        thaw_haproxy(site)
+    site.wait_status(lambda status: status["traffic"]["state"] == "flowing", what="traffic flows")
+    site.wait_status(lambda status: not any(alert["source"] == "drain" for alert in status["alerts"]), what="the alert is over")
+    load.process.send_signal(signal.SIGTERM)  # so slow a service can't be asked for all it has written
+    load.process.communicate(timeout=60)
+    assert site.active("v3.0.0") and site.status()["deployments"]["paused"] is False
 
 
 @pytest.mark.parametrize("how", AWAY)
@@ -90,7 +115,19 @@ def test_balancer_that_stays_away(site):
     site.cli("emergency", "the balancer is gone", check=HELD, timeout=60)
     assert time.monotonic() - began < 45
     assert site.active("v2.4.0")
-    assert any("HOLDING" in alert and "DRAINED" in alert for alert in site.alerts())
+    assert any("HOLDING" in alert and "DRAINED" in alert and "systemctl start novacron-dwcp-v2.service" in alert
+               for alert in site.alerts())
+    start_haproxy(site)
+    site.cli("restore", check=0)
+    site.cli("resume", check=0)
+    holding = lambda status: any(alert["source"] == "holding" for alert in status["alerts"])
+    status = site.wait_status(lambda status: not holding(status), what="the hold is released")
+    assert status["last_run"]["released"] is True and not status["deployments"]["paused"]
+    assert "HOLDING" not in site.cli("status", check=0).stdout
+    site.host.systemctl("restart", CONTROLLER)
+    status = site.wait_status(lambda status: status["traffic"]["state"] == "flowing", what="the controller is back")
+    assert not holding(status), "a restart doesn't bring it back"
+    site.check_steady("v2.4.0")
 
 
 def test_service_hangs_while_it_is_watched(site):

@@ -44,9 +44,14 @@ const cases = [
   ["health unknown is not healthy", { health: { state: "unknown" }, last_run: null }, ["unknown", "v2.4.0 runs; its health is unknown."]],
   ["drained", { traffic: { state: "drained" }, last_run: null }, ["bad", "v2.4.0 runs, but its traffic is drained: clients get nothing."]],
   ["being drained", { traffic: { state: "draining" }, last_run: null }, ["bad", "v2.4.0 runs, but its traffic is being drained: clients get nothing."]],
-  ["the balancer can't be asked", { traffic: { state: "unknown", detail: "/run/haproxy.sock: connection refused" }, last_run: null },
+  ["the balancer can't be asked", { traffic: { configured: true, state: "unknown", detail: "/run/haproxy.sock: connection refused" }, last_run: null },
     ["bad", "The balancer doesn't answer: clients may get nothing. /run/haproxy.sock: connection refused."]],
-  ["no balancer is no fault", { traffic: { state: "unknown", detail: "no balancer is configured (traffic.driver)" }, last_run: null }, ["good", "v2.4.0 runs and is healthy."]],
+  ["no balancer is no fault", { traffic: { configured: false, state: "unknown", detail: "no balancer is configured (traffic.driver)" }, last_run: null }, ["good", "v2.4.0 runs and is healthy."]],
+  ["not asked yet is no fault", { traffic: { configured: true, state: "unknown", detail: "" }, last_run: null }, ["good", "v2.4.0 runs and is healthy."]],
+  ["a review", { review: { version: "v2.4.0", reason: "error rate 4 % > 1 %", guard_text: "3 were today" }, last_run: null },
+    ["bad", "v2.4.0 is degraded, and a person has to decide. Not rolled back automatically: 3 were today. Error rate 4 % > 1 %."]],
+  ["a hold that was released", { last_run: { ...run, phase: "holding", outcome: "held", released: true, failure: "" } },
+    ["good", "v2.4.0 runs and is healthy. The rollback to v2.4.0 stopped at 2001-02-03 03:12:07 UTC because nothing safe was left to do; took 48 ms; no request lost."]],
   ["stopped", { units: { state: "inactive", detail: "" }, health: { state: "unknown" }, last_run: null }, ["bad", "v2.4.0 is stopped: its units are inactive."]],
   ["the window fills", { window: { degraded: 3, expected: 5, needed: 4 }, last_run: null }, ["warn", "v2.4.0 runs, but 3 of 5 samples are degraded; 4 trigger a rollback."]],
   ["what stands", { last_run: null, alerts: [alert, alert], metrics: { source: "edge", connected: false }, deployments: { paused: true, by: "ann (uid 1000)", why: "schema" } },
@@ -71,12 +76,12 @@ test("a component that is not well is never healthy", () => {
   const disk = { name: "storage", status: "degraded", reason: "91 % used > 90 %" };
   assert.deepEqual(withHealth(parts("unhealthy", disk, system, consensus)), ["bad", "v2.4.0 runs, but consensus (critical) is unhealthy (1 of 3 members answer, 2 needed), system is unhealthy."]);
   assert.deepEqual(withHealth(parts("degraded", disk)), ["warn", "v2.4.0 runs, but storage is degraded (91 % used > 90 %)."]);
-  assert.deepEqual(withHealth(parts("degraded", { ...disk, status: "healthy" })), ["warn", "v2.4.0 runs, but component health is degraded."]);
+  assert.deepEqual(withHealth(parts("degraded", { ...disk, status: "healthy" })), ["warn", "v2.4.0 runs, but the whole is degraded."]);
   assert.deepEqual(withHealth(parts("healthy", { ...disk, status: "healthy" })), ["good", "v2.4.0 runs and is healthy."]);
   assert.deepEqual(withHealth(parts("unhealthy", consensus), { window: { degraded: 1, expected: 5, needed: 4 } }),
-    ["bad", "v2.4.0 runs, but 1 of 5 samples are degraded; 4 trigger a rollback. Consensus (critical) is unhealthy (1 of 3 members answer, 2 needed)."]);
+    ["bad", "v2.4.0 runs, but 1 of 5 samples are degraded; 4 trigger a rollback. Component health: consensus (critical) is unhealthy (1 of 3 members answer, 2 needed)."]);
   assert.deepEqual(withHealth(parts("degraded", disk), { traffic: { state: "drained" } }),
-    ["bad", "v2.4.0 runs, but its traffic is drained: clients get nothing. Storage is degraded (91 % used > 90 %)."]);
+    ["bad", "v2.4.0 runs, but its traffic is drained: clients get nothing. Component health: storage is degraded (91 % used > 90 %)."]);
 });
 
 const lines = (change, connection = "live") => nextSteps({ status: { ...status, target: { version: "v2.3.0" }, ...change }, connection }).map(({ line }) => line);
@@ -85,11 +90,14 @@ test("what to type", () => {
   const held = { ...run, phase: "holding", outcome: "held" };
   assert.deepEqual(lines({}), []);
   assert.deepEqual(lines({ last_run: held }), ['sudo auto-rollback emergency --to v2.4.0 "recovery after a held rollback"']);
+  assert.deepEqual(lines({ last_run: { ...held, remedy: "Mend the cause, then: systemctl start a.service; auto-rollback resume" } }),
+    ["systemctl start a.service; auto-rollback resume", 'sudo auto-rollback emergency --to v2.4.0 "recovery after a held rollback"']);
+  assert.deepEqual(lines({ last_run: { ...held, released: true } }), []);
   assert.deepEqual(lines({ last_run: { ...held, kind: "deployment" } }), ['sudo auto-rollback emergency --to v3.0.0 "recovery after a held deployment"']);
   assert.deepEqual(lines({ health: { state: "unhealthy" } }), ['sudo auto-rollback emergency "why"']);
   assert.deepEqual(lines({ units: { state: "failed" }, target: null }), ['sudo auto-rollback emergency --to RELEASE "why"']);
   assert.deepEqual(lines({ traffic: { state: "drained" } }), ["sudo auto-rollback restore"]);
-  assert.deepEqual(lines({ traffic: { state: "unknown", detail: "it does not answer" } }), ["systemctl status haproxy"]);
+  assert.deepEqual(lines({ traffic: { configured: true, state: "unknown", detail: "it does not answer" } }), ["systemctl status haproxy"]);
   assert.deepEqual(lines({ traffic: { state: "drained" }, run }), [], "a run gives it back itself");
   assert.deepEqual(lines({ traffic: { state: "drained" } }, "lost"), ["systemctl start novacron-auto-rollback", 'sudo auto-rollback emergency "why"']);
 });
