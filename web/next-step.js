@@ -2,11 +2,9 @@
 
 const RELEASE = "RELEASE"; // where a name is needed and none can be chosen
 
-/* A release that is named may be started again, also when it is current: that works where choosing one would not. */
-function afterHolding(run) {
-  const to = run.kind === "deployment" && run.from ? run.from : run.to;
-  return `sudo auto-rollback emergency --to ${to || RELEASE} "recovery after a held ${run.kind}"`;
-}
+/* The release that the service should go back to after a run that holds. */
+const wantedAfterHolding = (run) => (run.kind === "deployment" && run.from ? run.from : run.to) || RELEASE;
+const afterHolding = (run) => `sudo auto-rollback emergency --to ${wantedAfterHolding(run)} "recovery after a held ${run.kind}"`;
 
 const emergency = (status) => `sudo auto-rollback emergency ${status.target ? "" : `--to ${RELEASE} `}"why"`;
 
@@ -38,7 +36,9 @@ export function nextSteps(state) {
   if (isHolding(status)) {
     const [advice, line] = (status.last_run.remedy ?? "").split(/: (.*)/s); // "Mend the cause, then: auto-rollback resume"
     if (line) step(`${advice}:`, line);
-    step(line ? "Or start a release that is known to work:" : "Mend what is named here, then start a release that is known to work:", afterHolding(status.last_run));
+    // what is live is started again on a wish that names it, but only while it doesn't serve: else that would be refused
+    if (!line) step("Mend what is named here, then start a release that is known to work:", afterHolding(status.last_run));
+    else if (wantedAfterHolding(status.last_run) !== status.version || isIll(status)) step("Or start a release that is known to work:", afterHolding(status.last_run));
   } else if (isForReview(status)) step(status.target ? "To go back:" : "Name the release that is to run:", emergency(status));
   else if (isIll(status)) step(status.target ? "To go back at once:" : "Name the release that is to run; the one that is live is started again:", emergency(status));
   if (isTrafficLost(status)) step("Look at the balancer, and whether its socket is where the configuration has it:", "systemctl status haproxy");

@@ -34,3 +34,13 @@ def module_host():
     need_hosts()
     with hosts.Host() as made:
         yield made
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """For a conftest.py to import: a test that failed says how its `site` looked."""
+    outcome = yield
+    report = outcome.get_result()
+    made = item.funcargs.get("site") if hasattr(item, "funcargs") else None
+    if report.when == "call" and report.failed and made is not None:
+        report.sections.append(("site", made.report()))

@@ -8,7 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scenarios"))
 
 from browser import Browser  # noqa: E402
-from fixtures import host  # noqa: E402, F401
+from fixtures import host, pytest_runtest_makereport  # noqa: E402, F401
 from testsite import Site  # noqa: E402
 
 
@@ -33,13 +33,3 @@ def browsers(site):
     yield another
     for browser in made:
         browser.close()
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    """A test that failed says how its site looked."""
-    outcome = yield
-    report = outcome.get_result()
-    made = item.funcargs.get("site") if hasattr(item, "funcargs") else None
-    if report.when == "call" and report.failed and made is not None:
-        report.sections.append(("site", made.report()))

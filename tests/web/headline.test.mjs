@@ -91,7 +91,11 @@ test("what to type", () => {
   assert.deepEqual(lines({}), []);
   assert.deepEqual(lines({ last_run: held }), ['sudo auto-rollback emergency --to v2.4.0 "recovery after a held rollback"']);
   assert.deepEqual(lines({ last_run: { ...held, remedy: "Mend the cause, then: systemctl start a.service; auto-rollback resume" } }),
-    ["systemctl start a.service; auto-rollback resume", 'sudo auto-rollback emergency --to v2.4.0 "recovery after a held rollback"']);
+    ["systemctl start a.service; auto-rollback resume"], "v2.4.0 is live and serves: to start it again would be refused");
+  const both = ["systemctl start a.service; auto-rollback resume", 'sudo auto-rollback emergency --to v2.4.0 "recovery after a held rollback"'];
+  const remedied = { last_run: { ...held, remedy: "Mend the cause, then: systemctl start a.service; auto-rollback resume" } };
+  assert.deepEqual(lines({ ...remedied, units: { state: "failed" } }), both);
+  assert.deepEqual(lines({ ...remedied, version: "v3.0.0" }), both);
   assert.deepEqual(lines({ last_run: { ...held, released: true } }), []);
   assert.deepEqual(lines({ last_run: { ...held, kind: "deployment" } }), ['sudo auto-rollback emergency --to v3.0.0 "recovery after a held deployment"']);
   assert.deepEqual(lines({ health: { state: "unhealthy" } }), ['sudo auto-rollback emergency "why"']);
