@@ -109,14 +109,51 @@ typedef struct ConsensusDriver {
                            void *userdata, Op **ret_op, Error *error);
 } ConsensusDriver;
 
+/* ---- data: the database the service keeps its rows in ---- */
+
+typedef struct SchemaRequest {
+        char release[VERSION_MAX];   /* that is to be started */
+        SchemaNeeds target, leaving; /* what it needs; what the release that leaves says (for its down scripts) */
+        bool allow_row_loss;         /* an operator has said so for this run */
+        int64_t run_id;              /* names the safety dump; 0: only asked, not to be done */
+        int64_t limit_us;            /* what a restore may take; an estimate beyond it is refused */
+} SchemaRequest;
+
+/* A line for people while something long is under way: "digest of public.orders: 4.1 of 10.0 million rows". */
+typedef void (*DataProgress)(void *userdata, const char *line);
+
+typedef struct DataDriver {
+        const char *name;
+        const SettingSpec *settings;
+        int (*open)(const DriverContext *context, const Settings *settings, void **ret_self, Error *error);
+        void (*close)(void *self);
+        /* Result: OpResult.gate. Changes nothing in the service's database. A database that can't be asked is SCHEMA_UNKNOWN, never
+         * an Op that fails. */
+        int (*gate)(void *self, const SchemaRequest *request, int64_t budget_us, OpCallback callback, void *userdata,
+                    Op **ret_op, Error *error);
+        /* Brings the schema to what the target needs; done at once when it already works with what is there. Afterwards the schema
+         * is wholly old or wholly new, whoever is killed meanwhile. `progress` may be NULL. */
+        int (*restore)(void *self, const SchemaRequest *request, DataProgress progress, int64_t budget_us,
+                       OpCallback callback, void *userdata, Op **ret_op, Error *error);
+        /* Result: OpResult.replication. */
+        int (*replication)(void *self, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op,
+                           Error *error);
+        /* Looks for damage; OpResult.number: problems found, OpResult.detail: the first or "N checks passed". Each finding and each
+         * step goes through `progress`. */
+        int (*check)(void *self, DataProgress progress, int64_t budget_us, OpCallback callback, void *userdata,
+                     Op **ret_op, Error *error);
+} DataDriver;
+
 /* ---- the registry ---- */
 
 extern const UnitsDriver *const units_drivers[]; /* NULL-terminated, as the others */
 extern const TrafficDriver *const traffic_drivers[];
 extern const MetricsDriver *const metrics_drivers[];
 extern const ConsensusDriver *const consensus_drivers[];
+extern const DataDriver *const data_drivers[];
 
 const UnitsDriver *units_driver_find(const char *name); /* NULL: no such driver */
 const TrafficDriver *traffic_driver_find(const char *name);
 const MetricsDriver *metrics_driver_find(const char *name);
 const ConsensusDriver *consensus_driver_find(const char *name);
+const DataDriver *data_driver_find(const char *name);

@@ -7,11 +7,13 @@ extern const UnitsDriver systemd_units_driver, supervisor_units_driver;
 extern const TrafficDriver haproxy_traffic_driver, hook_traffic_driver;
 extern const MetricsDriver edge_metrics_driver, openmetrics_metrics_driver;
 extern const ConsensusDriver etcd_consensus_driver;
+extern const DataDriver postgres_data_driver;
 
 const UnitsDriver *const units_drivers[] = {&systemd_units_driver, &supervisor_units_driver, NULL};
 const TrafficDriver *const traffic_drivers[] = {&haproxy_traffic_driver, &hook_traffic_driver, NULL};
 const MetricsDriver *const metrics_drivers[] = {&edge_metrics_driver, &openmetrics_metrics_driver, NULL};
 const ConsensusDriver *const consensus_drivers[] = {&etcd_consensus_driver, NULL};
+const DataDriver *const data_drivers[] = {&postgres_data_driver, NULL};
 
 const UnitsDriver *units_driver_find(const char *name) {
         for (const UnitsDriver *const *driver = units_drivers; *driver; driver++)
@@ -36,6 +38,13 @@ const MetricsDriver *metrics_driver_find(const char *name) {
 
 const ConsensusDriver *consensus_driver_find(const char *name) {
         for (const ConsensusDriver *const *driver = consensus_drivers; *driver; driver++)
+                if (strcmp((*driver)->name, name) == 0)
+                        return *driver;
+        return NULL;
+}
+
+const DataDriver *data_driver_find(const char *name) {
+        for (const DataDriver *const *driver = data_drivers; *driver; driver++)
                 if (strcmp((*driver)->name, name) == 0)
                         return *driver;
         return NULL;

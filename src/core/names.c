@@ -70,6 +70,29 @@ static const char *const guard_texts[] = {
         [GUARD_RUN_UNSOUND] =
                 "a run was left open that can't be gone on with; a person has to look, then: auto-rollback resume",
 };
+static const char *const severities[] = {
+        [SEVERITY_P0] = "P0",
+        [SEVERITY_P1] = "P1",
+        [SEVERITY_P2] = "P2",
+        [SEVERITY_P3] = "P3",
+};
+static const char *const incident_causes[] = {
+        [INCIDENT_AUTOMATIC] = "automatic",
+        [INCIDENT_EMERGENCY] = "emergency",
+        [INCIDENT_HOLD] = "hold",
+        [INCIDENT_REVIEW] = "review",
+};
+static const char *const incident_states[] = {
+        [INCIDENT_OPEN] = "open",
+        [INCIDENT_ACKNOWLEDGED] = "acknowledged",
+        [INCIDENT_RESOLVED] = "resolved",
+};
+static const char *const schema_verdicts[] = {
+        [SCHEMA_UNKNOWN] = "unknown",
+        [SCHEMA_COMPATIBLE] = "compatible",
+        [SCHEMA_REVERSIBLE] = "reversible",
+        [SCHEMA_REFUSED] = "refused",
+};
 static const char *const sample_states[] = {
         [SAMPLE_UNKNOWN] = "unknown",
         [SAMPLE_HEALTHY] = "healthy",
@@ -134,6 +157,13 @@ DEFINE_PARSE(decision_kind_parse, DecisionKind, decision_kinds)
 DEFINE_NAME(guard_key, Guard, guards)
 DEFINE_PARSE(guard_parse, Guard, guards)
 DEFINE_NAME(guard_text, Guard, guard_texts)
+DEFINE_NAME(severity_name, Severity, severities)
+DEFINE_PARSE(severity_parse, Severity, severities)
+DEFINE_NAME(incident_cause_name, IncidentCause, incident_causes)
+DEFINE_PARSE(incident_cause_parse, IncidentCause, incident_causes)
+DEFINE_NAME(incident_state_name, IncidentState, incident_states)
+DEFINE_PARSE(incident_state_parse, IncidentState, incident_states)
+DEFINE_NAME(schema_verdict_name, SchemaVerdict, schema_verdicts)
 DEFINE_NAME(sample_state_name, SampleState, sample_states)
 
 const char *trigger_name(Trigger trigger) {

@@ -32,6 +32,14 @@ const char *guard_key(Guard guard);  /* "none" "not_armed" "no_target" ...: for 
 const char *guard_text(Guard guard); /* a sentence for people; "" for GUARD_NONE */
 int guard_parse(const char *key, Guard *ret);
 
+const char *severity_name(Severity severity); /* "P0" .. "P3" */
+int severity_parse(const char *text, Severity *ret);
+const char *incident_cause_name(IncidentCause cause); /* "automatic" "emergency" "hold" "review" */
+int incident_cause_parse(const char *text, IncidentCause *ret);
+const char *incident_state_name(IncidentState state); /* "open" "acknowledged" "resolved" */
+int incident_state_parse(const char *text, IncidentState *ret);
+const char *schema_verdict_name(SchemaVerdict verdict); /* "unknown" "compatible" "reversible" "refused" */
+
 const char *sample_state_name(SampleState state); /* "unknown" "healthy" "degraded" */
 
 /* One bit of a set of triggers. */

@@ -186,6 +186,7 @@ typedef struct Run {
         char initiator[INITIATOR_MAX]; /* "controller", or "root (uid 0)" */
         int64_t decision_id;           /* of an automatic rollback, else 0 */
         unsigned symptoms_before;      /* triggers already exceeded when it began, or not known to be absent */
+        bool allow_row_loss;           /* an operator has said so: rows that the way back can't keep may go */
         RunPhase phase;
         RunOutcome outcome;
         StepId cursor;
@@ -242,6 +243,33 @@ typedef struct Decision {
         char reason[REASON_MAX]; /* names the triggers with their numbers */
 } Decision;
 
+/* ---- incidents ---- */
+
+/* How urgent; the decision matrix (specification, Appendix B and "Emergency Rollback"): P0 pages. */
+typedef enum Severity {
+        SEVERITY_P0, /* held, failed, or an emergency: a person now */
+        SEVERITY_P1, /* rolled back automatically: a person today */
+        SEVERITY_P2, /* a manual review is asked for */
+        SEVERITY_P3, /* worth knowing */
+} Severity;
+
+typedef enum IncidentCause { INCIDENT_AUTOMATIC, INCIDENT_EMERGENCY, INCIDENT_HOLD, INCIDENT_REVIEW } IncidentCause;
+typedef enum IncidentState { INCIDENT_OPEN, INCIDENT_ACKNOWLEDGED, INCIDENT_RESOLVED } IncidentState;
+
+/* The record a rollback opens. What belongs to it (timeline, difference of the releases, the unit's log) is kept beside it. */
+typedef struct Incident {
+        int64_t id; /* the journal's */
+        IncidentCause cause;
+        Severity severity;
+        IncidentState state;
+        int64_t opened_wall, acknowledged_wall, resolved_wall; /* 0: not yet */
+        char acknowledged_by[INITIATOR_MAX], resolved_by[INITIATOR_MAX];
+        char title[DETAIL_MAX];                         /* one line for people */
+        char version[VERSION_MAX], target[VERSION_MAX]; /* what misbehaved; what it was rolled back to, "": nothing */
+        int64_t deployment_id, decision_id, run_id;     /* 0: none */
+        char outcome[REASON_MAX];                       /* how it stands, in words */
+} Incident;
+
 /* ---- the world's state, as adapters report it ---- */
 
 typedef struct UnitSet {
@@ -291,6 +319,57 @@ typedef struct ConsensusMember {
         int64_t behind; /* raft entries that it still lacked when the asking ended, after lag_us; then nothing is "at most" */
         char detail[128]; /* why it isn't reachable, or why its data wasn't hashed */
 } ConsensusMember;
+
+/* What a release says of the database, in its release.yaml (README, "The database"). Schemas are named like releases. */
+#define SCHEMA_WORKS_MAX 16
+#define PATH_TEXT_MAX 512
+typedef struct SchemaNeeds {
+        bool declared;             /* false: it says nothing, and is not gated */
+        char version[VERSION_MAX]; /* the schema it is made for */
+        unsigned works_count;      /* the schemas it can work with; its own is one of them */
+        char works_with[SCHEMA_WORKS_MAX][VERSION_MAX];
+        unsigned down_count; /* how to go back from its own schema: to which, by which script */
+        struct {
+                char to[VERSION_MAX];
+                char script[PATH_TEXT_MAX]; /* absolute */
+        } down[SCHEMA_WORKS_MAX];
+} SchemaNeeds;
+
+typedef enum SchemaVerdict {
+        SCHEMA_UNKNOWN,    /* the database could not be asked */
+        SCHEMA_COMPATIBLE, /* nothing to do */
+        SCHEMA_REVERSIBLE, /* a script is there and applies */
+        SCHEMA_REFUSED,    /* the release can't work with what is there, and there is no safe way back */
+} SchemaVerdict;
+
+/* What the compatibility gate says of a release. */
+typedef struct SchemaGate {
+        SchemaVerdict verdict;
+        char current[VERSION_MAX], wanted[VERSION_MAX]; /* schema versions; "": not known */
+        char script[PATH_TEXT_MAX];                     /* of a reversible one: our checked copy */
+        int64_t estimate_us;                            /* what restoring will take; -1: not known */
+        char detail[REASON_MAX];                        /* for people: what goes, or why not and what to do */
+} SchemaGate;
+
+/* A standby, as the primary and (if it may be asked) the standby itself report it. */
+typedef struct Replica {
+        char name[64], address[64], state[16], sync[16];
+        bool paused;       /* replay is paused */
+        bool stale;        /* lag_us is older than what it lacks: nothing was replayed since */
+        int64_t lag_us;    /* -1: not known */
+        int64_t lag_bytes; /* of WAL not replayed yet; -1: not known */
+        char detail[128];
+} Replica;
+
+#define REPLICAS_MAX 8
+
+typedef struct ReplicationState {
+        int64_t at_mono;
+        bool primary; /* the server asked is no standby itself */
+        unsigned count, expected;
+        Replica replicas[REPLICAS_MAX];
+        char detail[DETAIL_MAX];
+} ReplicationState;
 
 #define MEMBERS_MAX 9
 

@@ -6,6 +6,8 @@
 #include "core/words.h"
 #include "daemon/controller.h"
 #include "daemon/holds.h"
+#include "daemon/incidents.h"
+#include "daemon/telling.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -158,6 +160,8 @@ void aftermath(Controller *controller, const Run *run) {
         clear_alerts(controller, run);
         go_on_giving_back(controller, run);
         say_how_it_ended(controller, run);
+        incidents_run_ended(controller, run);
+        telling_run_ended(controller, run);
 
         /* what is live was changed by us: not an observed deployment */
         char version[VERSION_MAX] = "";

@@ -3,7 +3,7 @@
 #include "api/wire.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/controller.h"
+#include "daemon/telling.h"
 #include "io/process.h"
 
 #include <string.h>
@@ -100,6 +100,7 @@ static void tell(Controller *controller, const Alert *alert) {
                         json_pack("{s:s, s:s, s:o}", "since",
                                   clock_format_rfc3339(alert->since_wall, time, sizeof time), "source", alert->source,
                                   "message", wire_text(alert->message)));
+        telling_alert(controller, alert, false);
         run_command(controller, alert->message);
 }
 
@@ -109,6 +110,8 @@ void alert_set(Controller *controller, const char *source, const char *message) 
                 if (!alert)
                         return;
                 log_info("%s: over (was: %s)", alert->source, alert->message);
+                if (controller->role != ROLE_READER)
+                        telling_alert(controller, alert, true);
                 *alert = controller->alerts[--controller->alert_count];
                 return;
         }

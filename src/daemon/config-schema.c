@@ -99,6 +99,14 @@ static const SettingSpec consensus_specs[] = {
          "A quorum that is missing for this long is lost; elections and restarts take less"},
         {0},
 };
+static const SettingSpec data_specs[] = {
+        {"driver", SETTING_STRING, "none", 0, 0, NULL, "The database in which the service keeps its rows"},
+        {"restore_limit", SETTING_DURATION, "25s", SEC, HOUR, NULL,
+         "A way back that would take longer is refused beforehand; raise budgets.restore_version with it"},
+        {"lag", SETTING_DURATION, "100ms", MSEC, HOUR, NULL, "A replica further behind is degraded"},
+        {"check_timeout", SETTING_DURATION, "1h", SEC, DAY, NULL, "A consistency check that takes longer is stopped"},
+        {0},
+};
 static const SettingSpec network_specs[] = {
         {"peers", SETTING_LIST, "", 0, 0, NULL, "The other nodes: http://... is asked, ADDRESS:PORT is connected to"},
         {"loss", SETTING_RATIO, "1.0%", 0, 100 * PERCENT, NULL,
@@ -181,6 +189,8 @@ const BlockSpec config_blocks[] = {
         {"health", health_specs, FAMILY_NONE, NULL, false, "How the service is asked whether it is well", NULL},
         {"consensus", consensus_specs, FAMILY_CONSENSUS, "driver", true,
          "The cluster whose quorum and members are watched", NULL},
+        {"data", data_specs, FAMILY_DATA, "driver", true,
+         "The database: whether a release can work with its schema, and the way back", NULL},
         {"network", network_specs, FAMILY_NONE, NULL, false, "The way to the other nodes", NULL},
         {"system", system_specs, FAMILY_NONE, NULL, false, "This machine (specification, Rollback Decision Matrix)",
          NULL},
@@ -275,6 +285,9 @@ const ConfigBinding config_bindings[] = {
         NUMBER("consensus", "timeout", consensus_timeout_us),
         NUMBER("consensus", "lag", consensus_lag_us),
         NUMBER("consensus", "patience", consensus_patience_us),
+        NUMBER("data", "restore_limit", data_restore_limit_us),
+        NUMBER("data", "lag", data_lag_us),
+        NUMBER("data", "check_timeout", data_check_timeout_us),
         NUMBER("network", "loss", network_loss_ppm),
         NUMBER("network", "window", network_window_us),
         NUMBER("system", "cpu", system_cpu_ppm),
@@ -318,6 +331,8 @@ bool config_driver_at(DriverFamily family, unsigned index, const char **ret_name
                 DRIVER_AT(metrics_drivers);
         case FAMILY_CONSENSUS:
                 DRIVER_AT(consensus_drivers);
+        case FAMILY_DATA:
+                DRIVER_AT(data_drivers);
         case FAMILY_NONE:
                 break;
         }

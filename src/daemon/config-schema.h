@@ -11,6 +11,7 @@ typedef enum DriverFamily {
         FAMILY_TRAFFIC,
         FAMILY_METRICS,
         FAMILY_CONSENSUS,
+        FAMILY_DATA,
         FAMILY_COUNT,
         FAMILY_NONE = FAMILY_COUNT
 } DriverFamily;
@@ -28,7 +29,7 @@ typedef struct BlockSpec {
 } BlockSpec;
 
 extern const BlockSpec config_blocks[]; /* ends with a row whose name is NULL */
-#define CONFIG_BLOCKS_MAX 20
+#define CONFIG_BLOCKS_MAX 24
 
 const BlockSpec *config_block_find(const char *name, size_t *ret_index); /* NULL: no such block */
 
@@ -48,7 +49,7 @@ bool config_built_in_has(const BuiltIn *built_in, const char *key);
 bool config_is_check(const char *key); /* "http", "tcp", "command", "unit" */
 
 /* The driver at `index` of a family as the registry lists them; false behind the last one. `ret_driver` is the UnitsDriver,
- * TrafficDriver, MetricsDriver or ConsensusDriver. */
+ * TrafficDriver, MetricsDriver, ConsensusDriver or DataDriver. */
 bool config_driver_at(DriverFamily family, unsigned index, const char **ret_name, const SettingSpec **ret_specs,
                       const void **ret_driver);
 bool config_driver_find(DriverFamily family, const char *name, const SettingSpec **ret_specs, const void **ret_driver);

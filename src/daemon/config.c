@@ -61,11 +61,14 @@ static int load_drivers(const ConfigLoad *load, Config *config) {
                         config->metrics_driver = driver;
                 else if (family == FAMILY_CONSENSUS)
                         config->consensus_driver = driver;
+                else if (family == FAMILY_DATA)
+                        config->data_driver = driver;
         }
         config->units_settings = load->document->drivers[FAMILY_UNITS];
         config->traffic_settings = load->document->drivers[FAMILY_TRAFFIC];
         config->metrics_settings = load->document->drivers[FAMILY_METRICS];
         config->consensus_settings = load->document->drivers[FAMILY_CONSENSUS];
+        config->data_settings = load->document->drivers[FAMILY_DATA];
         config->units_block = block_settings(load, "units");
         config->cache_block = block_settings(load, "cache");
         config->api_block = block_settings(load, "api");

@@ -53,6 +53,11 @@ typedef struct Config {
         Settings *consensus_settings;
         int64_t consensus_interval_us, consensus_timeout_us, consensus_lag_us, consensus_patience_us;
 
+        /* data: driver may be "none" (NULL) */
+        const DataDriver *data_driver;
+        Settings *data_settings;
+        int64_t data_restore_limit_us, data_lag_us, data_check_timeout_us;
+
         /* network: and system: */
         const char *const *network_peers; /* NULL-terminated */
         int64_t network_loss_ppm, network_window_us;

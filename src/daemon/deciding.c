@@ -5,6 +5,7 @@
 #include "core/names.h"
 #include "daemon/controller.h"
 #include "daemon/holds.h"
+#include "daemon/incidents.h"
 
 #include <errno.h>
 #include <string.h>
@@ -107,6 +108,7 @@ static void ask_for_review(Controller *controller) {
         char message[REASON_MAX];
         snprintf(message, sizeof message, "manual review of %s: %.280s; not rolled back automatically: %.110s",
                  decision->version, decision->reason, guard_text(decision->guard));
+        incidents_review(controller, decision);
         alert_set(controller, "decision", message);
 }
 

@@ -26,6 +26,8 @@ static int open_drivers(World *world, Error *error) {
         if (r >= 0 && config->consensus_driver)
                 r = config->consensus_driver->open(&world->context, config->consensus_settings, &world->consensus,
                                                    error);
+        if (r >= 0 && config->data_driver)
+                r = config->data_driver->open(&world->context, config->data_settings, &world->data, error);
         return r;
 }
 
@@ -77,6 +79,8 @@ World *world_close(World *world) {
         const Config *config = world->config;
         if (world->metrics)
                 config->metrics_driver->close(world->metrics);
+        if (world->data)
+                config->data_driver->close(world->data);
         if (world->consensus)
                 config->consensus_driver->close(world->consensus);
         if (world->traffic)

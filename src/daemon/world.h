@@ -15,6 +15,7 @@ typedef struct World {
         void *traffic;   /* NULL: no balancer configured */
         void *metrics;   /* NULL: no metrics configured */
         void *consensus; /* NULL: no cluster configured */
+        void *data;      /* NULL: no database configured */
 } World;
 
 /* `warn` is told of what happens in an adapter outside a call. */

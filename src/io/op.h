@@ -21,6 +21,8 @@ typedef struct OpResult {
                 TrafficState traffic;
                 Sample sample;
                 ConsensusState consensus;
+                SchemaGate gate;
+                ReplicationState replication;
                 int64_t number;
         };
 } OpResult;

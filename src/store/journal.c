@@ -1,4 +1,5 @@
 #include "store/journal-internal.h"
+#include "store/journal-tables.h"
 
 #include "base/fsio.h"
 
@@ -11,15 +12,11 @@
 #define APPLICATION_ID 0x4e565242 /* "NVRB" */
 #define BUSY_MS 1000
 
-#define AUDIT_TABLE                                                                                                    \
-        "CREATE TABLE audit (id INTEGER PRIMARY KEY, at_wall INTEGER NOT NULL, uid INTEGER, who TEXT NOT NULL,"        \
-        " whence TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL, arguments TEXT, status INTEGER NOT NULL,"    \
-        " outcome TEXT NOT NULL);"
-
 /* What brings a journal of schema N to N + 1 is at N - 1. */
 static const char *const migrations[] = {
         "ALTER TABLE runs ADD COLUMN symptoms_before INTEGER NOT NULL DEFAULT 0;",
         AUDIT_TABLE,
+        INCIDENT_TABLES OUTBOX_TABLE CHAIN_TABLE RUN_COLUMNS_4 DECISION_COLUMNS_4,
 };
 #define SCHEMA_NEEDED 2 /* without what came later it still does what a rollback needs */
 
@@ -61,6 +58,7 @@ static const char schema[] =
         " previous TEXT NOT NULL, at_wall INTEGER NOT NULL, symptoms_before INTEGER NOT NULL, rolled_back INTEGER NOT NULL);"
         "CREATE TABLE \"values\" (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
         "CREATE TABLE alerts (id INTEGER PRIMARY KEY, at_wall INTEGER NOT NULL, source TEXT NOT NULL, message TEXT NOT NULL);" AUDIT_TABLE
+                INCIDENT_TABLES OUTBOX_TABLE CHAIN_TABLE RUN_COLUMNS_4 DECISION_COLUMNS_4
         /* filled and emptied by journal_prepare_space(): what it leaves is free pages */
         "CREATE TABLE reserve (filler BLOB);";
 
@@ -262,13 +260,18 @@ int journal_open(const char *path, Journal **ret_journal, Error *error) {
 }
 
 /* Who only looks may have an older program's journal before it, and can't migrate that: missing columns are made up. */
+#define OLD_DECISIONS "CREATE TEMP VIEW decisions AS SELECT *, 1 AS rule_version FROM main.decisions"
 static int make_up_columns(Journal *journal, Error *error) {
         int64_t version;
         int r = query_int64(journal, "PRAGMA user_version", &version, error);
-        if (r < 0 || version >= 2)
+        if (r < 0 || version >= 4)
                 return r;
-        return journal_execute(journal, "CREATE TEMP VIEW runs AS SELECT *, 0 AS symptoms_before FROM main.runs",
-                               "read an older one", error);
+        return journal_execute(
+                journal,
+                version < 2 ? "CREATE TEMP VIEW runs AS SELECT *, 0 AS symptoms_before,"
+                              " 0 AS allow_row_loss FROM main.runs;" OLD_DECISIONS
+                            : "CREATE TEMP VIEW runs AS SELECT *, 0 AS allow_row_loss FROM main.runs;" OLD_DECISIONS,
+                "read an older one", error);
 }
 
 int journal_open_reader(const char *path, Journal **ret_journal, Error *error) {

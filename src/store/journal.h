@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JOURNAL_SCHEMA_VERSION 3 /* 2: runs.symptoms_before, 3: audit */
+#define JOURNAL_SCHEMA_VERSION 4 /* 2: runs.symptoms_before, 3: audit, 4: incidents, outbox, chain, evidence */
 #define JOURNAL_RESERVED_APPENDS 200
 #define JOURNAL_VALUE_MAX 1024
 

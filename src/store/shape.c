@@ -75,6 +75,7 @@ const Field run_fields[] = {
         INT64(Run, in_flight_cut, "in_flight_cut"),
         INT64(Run, requests_failed, "requests_failed"),
         NUMBER(Run, symptoms_before, "symptoms_before", 0),
+        BOOL(Run, allow_row_loss, "allow_row_loss"),
         END,
 };
 

@@ -29,17 +29,24 @@ static const SettingSpec etcd_settings[] = {
         {0},
 };
 
+static const SettingSpec postgres_settings[] = {
+        {"database", SETTING_STRING, "novacron", 0, 0, NULL, "The service's database"},
+        {0},
+};
+
 static const UnitsDriver systemd = {.name = "systemd", .settings = systemd_settings, .any_unit = true};
 static const UnitsDriver supervisor = {.name = "supervisor", .settings = supervisor_settings};
 static const TrafficDriver haproxy = {.name = "haproxy", .settings = haproxy_settings};
 static const TrafficDriver hook = {.name = "hook", .settings = NULL};
 static const MetricsDriver edge = {.name = "edge", .settings = edge_settings};
+static const DataDriver postgres = {.name = "postgres", .settings = postgres_settings};
 static const ConsensusDriver etcd = {.name = "etcd", .settings = etcd_settings};
 
 const UnitsDriver *const units_drivers[] = {&systemd, &supervisor, NULL};
 const TrafficDriver *const traffic_drivers[] = {&haproxy, &hook, NULL};
 const MetricsDriver *const metrics_drivers[] = {&edge, NULL};
 const ConsensusDriver *const consensus_drivers[] = {&etcd, NULL};
+const DataDriver *const data_drivers[] = {&postgres, NULL};
 
 #define FIND(type, list)                                                                                               \
         for (const type *const *driver = list; *driver; driver++)                                                      \
@@ -58,4 +65,7 @@ const MetricsDriver *metrics_driver_find(const char *name) {
 }
 const ConsensusDriver *consensus_driver_find(const char *name) {
         FIND(ConsensusDriver, consensus_drivers);
+}
+const DataDriver *data_driver_find(const char *name) {
+        FIND(DataDriver, data_drivers);
 }

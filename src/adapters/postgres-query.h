@@ -1,0 +1,39 @@
+/* A question to PostgreSQL on the event loop, by libpq without blocking: connect, send, read, close, all within one budget. A server
+ * that hangs, refuses or goes away is an error that names it. Name look-up would block: the host is an address or a socket's
+ * directory, never a name. */
+#pragma once
+
+#include "base/error.h"
+#include "io/op.h"
+
+#include <libpq-fe.h>
+
+typedef struct PgServer {
+        const char *host; /* an address, or the directory of its socket */
+        int64_t port;
+        const char *database, *user;
+        const char *password_file; /* NULL or "": libpq's own way */
+} PgServer;
+
+typedef struct PgAnswer {
+        Error error;           /* code 0: all statements succeeded */
+        char sqlstate[6];      /* of the error; "" when it isn't the server's */
+        unsigned count;        /* results of statements that gave rows, in order */
+        PGresult *const *rows; /* valid during the callback */
+} PgAnswer;
+
+typedef void (*PgCallback)(void *userdata, const PgAnswer *answer);
+typedef struct PgQuery PgQuery;
+
+#define PG_RESULTS_MAX 16
+
+/* One or more statements, separated by semicolons; the server runs them as one transaction unless they say otherwise. The callback
+ * comes once, from the loop. Everything is copied. A notice of the server goes to `notice` (may be NULL). */
+int pg_query_begin(sd_event *event, const PgServer *server, const char *sql, int64_t budget_us, PgCallback callback,
+                   void (*notice)(void *userdata, const char *line), void *userdata, PgQuery **ret_query, Error *error);
+PgQuery *
+pg_query_cancel(PgQuery *query); /* also asks the server to stop it; no callback any more; NULL allowed; returns NULL */
+
+/* A text as an SQL literal or name, quoted. The caller's to free(); NULL: out of memory. */
+char *pg_quote_literal(const char *text);
+char *pg_quote_name(const char *text);
