@@ -17,6 +17,23 @@ def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", default=bool(os.environ.get("TEST_LONG")), help="also the tests that take minutes")
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Each failure in a few lines, for ./test to end with: the whole log may be out of reach where it has run."""
+    outcome = yield
+    report = outcome.get_result()
+    path = os.environ.get("TEST_FAILURES")
+    if not report.failed or not path:
+        return
+    said = " ".join(str(call.excinfo.value if call.excinfo else report.longrepr).split())
+    lines = [f"{report.nodeid} ({report.when})", f"    {said[:300]}"]
+    digest = getattr(getattr(item, "funcargs", {}).get("site"), "digest", None)
+    if digest:
+        lines += [f"    {line[:240]}" for line in digest()]
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes minutes; only with --long")
 

@@ -388,6 +388,16 @@ class Site:
             lines.append(f"systemd has restarted the controller {restarts} times")
         return lines
 
+    def digest(self):
+        """The same in a few lines: what a validation found wrong, and what stands."""
+        try:
+            validation, status = self.ask("GET", "/validate")[1], self.status()
+            return [*[f"{item['verdict']}: {item['title']}: {item['measured']}, wanted {item['limit']}" for item in validation.get("checks", [])
+                      if item["verdict"] in ("failed", "not_verified")],
+                    *[f"alert {alert['source']}: {alert['message']}" for alert in (status or {}).get("alerts", [])]]
+        except Exception as error:
+            return [f"(no more can be told: {error})"]
+
     def report(self):
         """What a person would look at when a scenario failed."""
         lines = [f"==== {self.host.name}"]
