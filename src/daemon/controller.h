@@ -107,6 +107,7 @@ typedef struct Controller {
                 Op *op;
                 bool settled; /* the first moments, in which what was parked arrives, are over */
                 bool sampled;
+                int64_t judged_mono; /* the newest sample that has been judged; 0: none yet */
                 Sample sample;
         } validating;
 } Controller;

@@ -141,6 +141,18 @@ static void finish(Controller *controller) {
                 controller_tell_run(controller, &run);
 }
 
+/* One bad sample is no reason to wake anybody: what failed is looked at again with each new one, until the window is over. */
+static void judge(Controller *controller) {
+        struct Validating *validating = &controller->validating;
+        const Sample *newest = engine_newest(watcher_engine(controller->watcher));
+        Validation validation;
+        validating_answer(controller, &validation);
+        validating->judged_mono = newest ? newest->end_mono : validating->sample.end_mono;
+        if (validation.verdict != CHECK_FAILED ||
+            clock_mono_us() - validating->since_mono >= controller->config->rules.window_us)
+                finish(controller);
+}
+
 static void on_sample(void *userdata, const OpResult *result) {
         Controller *controller = userdata;
         controller->validating.op = NULL;
@@ -148,7 +160,7 @@ static void on_sample(void *userdata, const OpResult *result) {
                 controller->validating.sample = result->sample;
                 controller->validating.sampled = true;
         }
-        finish(controller);
+        judge(controller);
 }
 
 /* From here on it counts, for the window, too. */
@@ -175,7 +187,7 @@ void validating_look(Controller *controller) {
         bool fresh = validation_health_fresh(controller, validating->ended_wall);
         if (!watcher_pulse(controller->watcher, &pulse)) {
                 if (prober_view(controller->prober)->known && (fresh || waited >= rules->window_us))
-                        finish(controller);
+                        judge(controller);
                 return;
         }
         if (!validating->settled) {
@@ -189,11 +201,13 @@ void validating_look(Controller *controller) {
                 return;
         const Sample *newest =
                 engine_newest(watcher_engine(controller->watcher)); /* the window began when that had settled */
-        if (newest &&
-            engine_sample_usable(rules, newest)) { /* with a short interval: one taken now would hold next to nothing */
-                finish(controller);
+        if (newest && engine_sample_usable(rules, newest) &&
+            (newest->end_mono > validating->judged_mono || waited >= rules->window_us)) {
+                judge(controller);
                 return;
         }
+        if (validating->judged_mono != 0 && waited < rules->window_us)
+                return; /* with a short interval one taken now would hold next to nothing */
         Error error = {0};
         int r = watcher_sample_now(controller->watcher, on_sample, controller, &validating->op, &error);
         if (r < 0 && r != -EBUSY)

@@ -5,7 +5,7 @@ from test_between_two_writes import change_journal
 from testsite import CONTROLLER, NOT_VERIFIED, UNITS
 
 NOT_SOUND = ("INSERT INTO runs SELECT id + 1, kind, mode, from_version, to_version, step_count, reason, initiator, decision_id, 'forward', 'open',"
-             " cursor, token, outstanding, settle_tries, cancel_requested, created_wall, 0, '', '', in_flight_cut, requests_failed, symptoms_before"
+             " cursor, token, outstanding, settle_tries, cancel_requested, created_wall, 0, '', '', in_flight_cut, requests_failed, symptoms_before, allow_row_loss"
              " FROM runs WHERE id = (SELECT max(id) FROM runs)")
 
 

@@ -8,7 +8,7 @@ from testsite import drained_at, seconds, step
 @pytest.mark.parametrize("crashed", [False, True], ids=["server was up", "server was down"])
 def test_plain_drain(site, crashed):
     site.configure(traffic={"haproxy": {"gate_map": None}}, decision={"rollbacks_per_day": 0})
-    load = site.begin_with(unit_extra="Restart=no")
+    load = site.begin_with(unit_extra="Restart=no", good_faults={"slow_start_ms": 500})  # long enough that requests come meanwhile
     if crashed:
         site.host.systemctl("kill", "--signal=KILL", "novacron-dwcp-v3.service")
         site.wait_status(lambda status: status["traffic"]["detail"] == "no server of app is up", what="HAProxy sees its server down")
