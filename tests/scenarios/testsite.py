@@ -39,7 +39,7 @@ VALIDATION_FAILED, REFUSED, PUT_BACK, HELD, CANCELLED, NOT_VERIFIED, TRY_LATER, 
 
 # A window short enough for a test; the proportions are those of the defaults (5 samples, 4 needed).
 CONFIG = {
-    "thresholds": {"error_rate": "1.0%", "latency_p99": "100ms", "success_rate": "99.0%", "degradation_window": "8s"},
+    "thresholds": {"error_rate": "1.0%", "latency_p99": "500ms", "success_rate": "99.0%", "degradation_window": "8s"},
     "decision": {"interval": "2s", "min_requests": 50, "bake_for": "1s", "outage_window": "3s"},
     "budgets": {"verify_health": "6s", "stop_version": "2s", "start_version": "6s", "drain_traffic": "6s", "restore_traffic": "2s"},
     "units": {"driver": "systemd"},
@@ -51,9 +51,10 @@ CONFIG = {
     "metrics": {"source": "edge", "edge": {"listen": "127.0.0.1:5140", "backend": "app", "haproxy_socket": HAPROXY_SOCKET}},
     "health": {"url": f"http://127.0.0.1:{SERVICE_PORT}/health", "interval": "200ms", "timeout": "1s"},
     "alerts": {"command": ["/usr/local/bin/record-alert"]},
-    # How busy the machine is that runs the tests is not what they are about: nor its latency when two of them share it.
+    # How busy the machine is that runs the tests is not what they are about. When it stands still for a tenth of a second, that is the
+    # p99 of 200 requests a second: hence also the latency's threshold, five times the default.
     "system": {"cpu": "100%", "memory": "100%", "disk": "100%"},
-    "validation": {"baseline_floor": "80ms"},
+    "validation": {"baseline_floor": "400ms"},
 }
 # A window of three samples in three seconds, where it doesn't matter how long it is.
 FAST_WINDOW = {"thresholds": {"degradation_window": "3s"}, "decision": {"interval": "1s"}}

@@ -131,6 +131,12 @@ class SpecSite(Site):
         self.traffic_flows()
         self.wait(lambda: (answer := self.ask("GET", "/metrics/latency")) and answer[1]["p99_ms"] is not None and not answer[1]["note"], 20, "a sample has a latency")
 
+    def latency_is_low(self):
+        """As the specification expects it, when nothing else keeps the machine busy."""
+        self.traffic_flows()
+        self.wait(lambda: (answer := self.ask("GET", "/metrics/latency")) and answer[1]["p99_ms"] is not None and answer[1]["p99_ms"] < 100, 30,
+                  "a sample's p99 is below 100 ms")
+
     def no_clients(self):
         """By hand the service is away for longer than requests wait: nobody should be asking it."""
         self.end_traffic()
@@ -294,7 +300,7 @@ EXPECTATIONS = [
     Expectation(r"deployment/resume$", "deployments are allowed", check=parsed(member("paused", lambda value: value is False, "false"))),
     # validating
     Expectation(r"/api/v3/health \| jq \.$", "", before=SpecSite.wait_healthy, check=parsed(healthy_as_printed)),
-    Expectation(r"metrics/latency \| jq \.$", "", before=SpecSite.latency_is_measured, check=parsed(every(
+    Expectation(r"metrics/latency \| jq \.$", "", before=SpecSite.latency_is_low, check=parsed(every(
         member("p50_ms", below(50), "below 50"), member("p99_ms", below(100), "below 100"), member("error_rate_percent", below(0.1), "below 0.1")))),
     Expectation(r"admin/consistency-check$", waiting=POSTGRESQL, says=(r'"status": ?501', r"database|data adapter")),
     Expectation(r"database/replication \| jq \.lag_ms$", waiting=POSTGRESQL, says=(r"null",)),
