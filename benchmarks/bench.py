@@ -12,8 +12,12 @@ from pathlib import Path
 from statistics import median
 
 import asking
+import backtest
 import detecting
+import explain
 import idling
+import notify
+import schema
 import switching
 from figures import Figures, spread
 from stage import HERE, why_not
@@ -157,6 +161,29 @@ def measure_detecting(count, on_defaults, figures):
         figures.put("detect_errors_s", together(detecting.errors, count))
 
 
+def measure_notifying(count, figures):
+    say(f"== A real Alertmanager hears of it: {count} times")
+    figures.put("notify_ms", [notify.notify(number, count) * 1e3 for number in range(count)])
+
+
+def measure_backtest(rounds, figures):
+    say(f"== A backtest of {backtest.SAMPLES:,} samples: {rounds} times")
+    figures.put("backtest_samples_per_s", backtest.samples_per_second(rounds))
+
+
+def measure_schema(count, rows, figures):
+    say(f"== A schema is taken back, {rows:,} rows: {count} times")
+    measured = schema.measure(count, rows)
+    figures.put("schema_check_overhead", measured.overhead)
+    figures.put("schema_check_rss_kib", measured.rss_kib)
+    figures.put("schema_proven_rows_read", [measured.proven_rows_read])
+
+
+def measure_explaining(figures):
+    say(f"== Why was it decided, and the same again: {2 * explain.TIMES} times")
+    figures.put("explain_ms", explain.explain())
+
+
 def run(options):
     rounds, quick = options.rounds, options.quick
     figures = Figures()
@@ -170,6 +197,10 @@ def run(options):
     measure_asking(rounds, 2 if quick else 5, figures)
     measure_idling(rounds if quick else max(rounds, 5), 20 if quick else idling.SECONDS, figures)
     measure_detecting(rounds if quick else max(rounds, 5), not quick, figures)
+    measure_notifying(rounds, figures)
+    measure_explaining(figures)
+    measure_schema(1 if quick else 3, schema.ROWS // 10 if quick else schema.ROWS, figures)
+    measure_backtest(rounds, figures)
     keep_switching(measured, figures)
     show_switching(measured)
     say()

@@ -3,6 +3,7 @@ import { Problem, Unreachable, beginSession, endSession, get } from "./api.js";
 import * as dialogs from "./dialogs.js";
 import { h } from "./dom.js";
 import { evidence, runDetails } from "./evidence.js";
+import { incidentDetails } from "./view-incidents.js";
 
 let page; // { state, draw(), refresh(part), again() }
 
@@ -91,6 +92,16 @@ async function whyNoTarget() {
   return null;
 }
 
+/* Without it the evidence is shown as far as it is known. */
+async function explanation(id) {
+  try {
+    return (await get(`/decisions/${id}/explain`)).body;
+  } catch (error) {
+    if (!expected(error)) throw error;
+    return null;
+  }
+}
+
 const acts = {
   manual: () => open(dialogs.manual(page.state)),
   emergency: async () => open(dialogs.emergency(page.state, page.state.status.target ? null : await whyNoTarget())),
@@ -104,8 +115,11 @@ const acts = {
     location.reload(); // nothing of what was shown stays
   },
   close: () => dialog.close(),
-  evidence: async (id) => open(evidence(await find(page.state.decisions, "/decisions", id))),
+  evidence: async (id) => open(evidence(await find(page.state.decisions, "/decisions", id), await explanation(id))),
   run: async (id) => open(runDetails(await find(page.state.history?.runs, "/rollback", id))),
+  incident: async (id) => open(incidentDetails((await get(`/incidents/${id}`)).body, page.state.session?.may_act)),
+  acknowledge: async (id) => open(dialogs.acknowledge((await get(`/incidents/${id}`)).body)),
+  resolve: async (id) => open(dialogs.resolve((await get(`/incidents/${id}`)).body)),
   whole(_, key) {
     if (!page.state.whole.delete(key)) page.state.whole.add(key);
     page.draw();

@@ -5,12 +5,13 @@ import { Problem, Stream, Unreachable, beginSession, get, session } from "./api.
 import { h, show } from "./dom.js";
 import { showHealth } from "./view-health.js";
 import { showDecisions, showHistory } from "./view-history.js";
+import { showIncidents } from "./view-incidents.js";
 import { showMetrics, showWindow } from "./view-metrics.js";
 import { showAlerts, showConnection, showFacts, showHeadline, showWho } from "./view-now.js";
 import { animateBars, showRun } from "./view-run.js";
 import { age, learnClock, now } from "./words.js";
 
-const SAMPLES_KEPT = 400;
+const SAMPLES_KEPT = 2400; // more than an hour of them, unless they are shorter than the controller's default by far
 
 const state = {
   connection: "connecting", // live, lost, refused
@@ -21,8 +22,10 @@ const state = {
   health: null,
   healthProblem: null,
   metrics: null,
+  recorded: null, // the last hour, as it was when we began
   history: null,
   decisions: null,
+  incidents: null,
   samples: new Map(), // by their end
   marks: [], // releases that came, for the charts
   whole: new Set(), // tables shown to their end
@@ -37,7 +40,7 @@ function draw() {
   due = true;
   requestAnimationFrame(() => {
     due = false;
-    for (const view of [showHeadline, showConnection, showWho, showFacts, showMetrics, showWindow, showAlerts, showRun, showHealth, showHistory, showDecisions]) view(state);
+    for (const view of [showHeadline, showConnection, showWho, showFacts, showMetrics, showWindow, showAlerts, showRun, showHealth, showIncidents, showHistory, showDecisions]) view(state);
     showActions();
     showFoot();
     animate();
@@ -97,12 +100,18 @@ function take(part, value) {
     takeSamples(value.window?.samples ?? []);
     if (value.metrics.sample) takeSamples([value.metrics.sample]);
   }
+  if (part === "recorded" && value) takeSamples(joined(value));
   if (part === "decisions") for (const decision of value ?? []) takeSamples(decision.samples);
   if (part === "history" && value) {
     state.marks = value.deployments.map((one) => ({ at: Date.parse(one.at) / 1000, label: one.version })).reverse();
     state.drawn++;
   }
   draw();
+}
+
+/* Of a thinned history each sample stands for those before it, too: the line isn't broken between them. */
+function joined({ thinned, samples }) {
+  return thinned ? samples.map((sample, at) => (at > 0 ? { ...sample, start: samples[at - 1].end } : sample)) : samples;
 }
 
 function takeSamples(samples) {
@@ -118,8 +127,10 @@ const sources = {
   status: () => get("/status"),
   health: () => get("/health"),
   metrics: () => get("/metrics/summary"),
+  recorded: () => get("/metrics/history?from=1h&points=1200"),
   history: () => get("/history?limit=50"),
   decisions: () => get("/decisions?limit=20"),
+  incidents: () => get("/incidents?limit=50"),
 };
 
 /* Asks for a part again; what comes in meanwhile makes one more question, not many. */
@@ -194,6 +205,7 @@ const events = {
     refresh("status");
   },
   alert: () => refresh("status"),
+  incident: () => refresh("incidents"),
   reset: () => refreshAll(),
 };
 

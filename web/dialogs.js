@@ -144,6 +144,34 @@ export const resume = (state) => ({
   go: () => act("/deployment/resume"),
 });
 
+/* ---- incidents ---- */
+
+const about = (incident) => pairs(["Incident", `${incident.id}, ${incident.severity}`], ["What", sentence(incident.title)], ["Outcome", sentence(incident.outcome)]);
+
+export const acknowledge = (incident) => ({
+  body: [
+    h("h2", { id: "dialog-title" }, `Acknowledge incident ${incident.id}`),
+    about(incident),
+    h("p", null, "Others see that you have taken it."),
+    problem(),
+    buttons("primary", "Acknowledge"),
+  ],
+  check: () => null,
+  go: () => act(`/incidents/${incident.id}/acknowledge`),
+});
+
+export const resolve = (incident) => ({
+  body: [
+    h("h2", { id: "dialog-title" }, `Resolve incident ${incident.id}`),
+    about(incident),
+    field("note", "How it was settled (may be left out)", { maxlength: REASON_MAX }, "Kept with the incident."),
+    problem(),
+    buttons("primary", "Resolve"),
+  ],
+  check: () => null,
+  go: (form) => act(`/incidents/${incident.id}/resolve`, value(form, "note") ? { note: value(form, "note") } : {}),
+});
+
 export const signIn = () => ({
   body: [
     h("h2", { id: "dialog-title" }, "Sign in with a token"),

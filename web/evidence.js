@@ -53,7 +53,19 @@ function rulesList(rules) {
   return h("dl", { class: "rules" }, rows.map(([name, text]) => h("div", null, h("dt", null, name), h("dd", null, text))));
 }
 
-export const evidence = (decision) => [
+const verdictWords = { identical: "recomputed from its evidence: identical", differs: "recomputed from its evidence, it differs", no_evidence: "it can't be recomputed", other_rules: "it can't be recomputed" };
+const verdictTones = { identical: "good", differs: "bad" };
+
+/* What only the journal tells: the guards that were asked, and whether the same comes out again. */
+const proof = (explanation) =>
+  explanation && [
+    explanation.guards.length > 0 && h("h3", null, "Guards, in the order in which they are asked"),
+    explanation.guards.length > 0 && h("ul", { class: "arithmetic" }, explanation.guards.map(({ forbids, answer }) => h("li", null, badge(forbids ? "bad" : "good", forbids ? "no" : "ok"), ` ${sentence(answer)}.`))),
+    explanation.target && h("p", null, `Target: ${explanation.target}.`),
+    h("p", null, badge(verdictTones[explanation.replay.verdict] ?? "warn", verdictWords[explanation.replay.verdict] ?? explanation.replay.verdict), explanation.replay.detail && ` ${sentence(explanation.replay.detail)}.`),
+  ];
+
+export const evidence = (decision, explanation) => [
   h("h2", { id: "dialog-title" }, `Decision ${decision.id}: ${decisionWords[decision.kind]}`),
   h("p", null, badge(decisionTones[decision.kind], `${decision.version ?? "unknown"}${decision.target ? ` → ${decision.target}` : ""}`), " ", when(decision.at)),
   h("p", null, `${sentence(decision.reason)}.`),
@@ -64,6 +76,7 @@ export const evidence = (decision) => [
     : h("p", { class: "nothing" }, "It rests on no samples."),
   h("h3", null, "Arithmetic"),
   h("ul", { class: "arithmetic" }, arithmetic(decision).map((line) => h("li", null, line))),
+  proof(explanation),
   h("h3", null, "Rules, as they stood then"),
   rulesList(decision.rules),
   closing(),

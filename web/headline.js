@@ -94,6 +94,7 @@ function lastRun(status) {
 function whatStands(status) {
   const { deployments, alerts, metrics } = status;
   return [
+    status.mode === "shadow" ? "Shadow mode: nothing is rolled back automatically, it is only decided and recorded." : null,
     deployments.paused && !status.run ? `Deployments are paused by ${deployments.by ?? UNKNOWN}${deployments.why ? `: ${deployments.why}` : ""}.` : null,
     metrics.source !== "none" && !metrics.connected ? "The metrics source is not heard: nothing is decided on samples until it is." : null,
     alerts.length ? `${plural(alerts.length, "alert")} ${alerts.length === 1 ? "stands" : "stand"}.` : null,

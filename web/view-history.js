@@ -49,7 +49,7 @@ const foundRow = (deployment) =>
     h("td", { role: "cell", class: "reason", "data-label": "Reason" }, h("span", null, "Somebody else changed what is live.")),
   );
 
-function shown(state, key, rows) {
+export function shown(state, key, rows) {
   const more = rows.length - ROWS;
   const all = state.whole.has(key);
   return [all ? rows : rows.slice(0, ROWS), more > 0 && h("button", { type: "button", class: "quiet more-rows", "data-act": "whole", "data-id": key, "aria-expanded": String(all) }, all ? "Show fewer" : `Show ${more} more`)];

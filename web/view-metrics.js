@@ -4,7 +4,8 @@ import { h, icon, show } from "./dom.js";
 import { badge } from "./view-now.js";
 import { clock, count, duration, limitPercent, percent, plural, seconds, sentence, UNKNOWN } from "./words.js";
 
-const SAMPLES_SHOWN = 40;
+const SAMPLES_SHOWN = 40; // at least; the charts reach back as far as there are samples, an hour at most
+const SHOWN_S = 3600;
 
 /* `exceeds` only draws and words it: whether a sample is degraded is the controller's to say. */
 export const metrics = [
@@ -118,8 +119,15 @@ function draw(metric, state) {
   }
   if (chart.drawn === state.drawn) return; // nothing new to draw
   chart.drawn = state.drawn;
-  const samples = [...state.samples.values()].slice(-SAMPLES_SHOWN);
-  chart.update(samples, metric.limit(state.status.thresholds), state.marks, interval(samples) * SAMPLES_SHOWN);
+  const { samples, span } = lastHour([...state.samples.values()]);
+  chart.update(samples, metric.limit(state.status.thresholds), state.marks, span);
+}
+
+function lastHour(all) {
+  const end = Date.parse(all.at(-1)?.end) / 1000;
+  const samples = all.filter((sample) => Date.parse(sample.start) / 1000 >= end - SHOWN_S);
+  const there = samples.length ? end - Date.parse(samples[0].start) / 1000 : 0;
+  return { samples, span: Math.max(there, interval(samples) * SAMPLES_SHOWN) };
 }
 
 function interval(samples) {

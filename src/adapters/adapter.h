@@ -31,6 +31,9 @@ typedef struct DriverContext {
 /* Called when something of the watched units changed by itself: failed, restarted, a new invocation. */
 typedef void (*UnitsChanged)(void *userdata, const UnitsState *state);
 
+/* A line that a unit has logged; `at_wall` 0: not known when. */
+typedef void (*UnitsLine)(void *userdata, int64_t at_wall, const char *text);
+
 typedef struct UnitsDriver {
         const char *name;            /* `units.driver` */
         const SettingSpec *settings; /* of the block `units.<name>` */
@@ -51,6 +54,10 @@ typedef struct UnitsDriver {
                       void *userdata, Op **ret_op, Error *error);
         /* Watches one set, replacing the last; `units` NULL: watches none. The first report comes by itself. */
         int (*watch)(void *self, const UnitSet *units, UnitsChanged changed, void *userdata, Error *error);
+        /* What the units have logged between the two moments (as far as that can be told apart): the last `max` lines, oldest
+         * first. Blocks, for as long as the disk does: to be called in a process of its own (io/worker.h). NULL: not known. */
+        int (*last_lines)(const Settings *settings, const UnitSet *units, int64_t since_wall, int64_t until_wall,
+                          unsigned max, UnitsLine visit, void *userdata, Error *error);
 } UnitsDriver;
 
 /* ---- traffic: what stands before the service ---- */
@@ -122,6 +129,15 @@ typedef struct SchemaRequest {
 /* A line for people while something long is under way: "digest of public.orders: 4.1 of 10.0 million rows". */
 typedef void (*DataProgress)(void *userdata, const char *line);
 
+/* Of a consistency check: the next one begins, or the newest has found something. */
+typedef struct DataCheckNews {
+        unsigned done, total;
+        const char *about;   /* "index public.orders_pkey" */
+        const char *finding; /* NULL: nothing yet; else what was found, or why it couldn't be checked */
+        bool damage;         /* false: it couldn't be checked */
+} DataCheckNews;
+typedef void (*DataCheckProgress)(void *userdata, const DataCheckNews *news);
+
 typedef struct DataDriver {
         const char *name;
         const SettingSpec *settings;
@@ -138,11 +154,97 @@ typedef struct DataDriver {
         /* Result: OpResult.replication. */
         int (*replication)(void *self, int64_t budget_us, OpCallback callback, void *userdata, Op **ret_op,
                            Error *error);
-        /* Looks for damage; OpResult.number: problems found, OpResult.detail: the first or "N checks passed". Each finding and each
-         * step goes through `progress`. */
-        int (*check)(void *self, DataProgress progress, int64_t budget_us, OpCallback callback, void *userdata,
+        /* Looks for damage; OpResult.number: problems found, OpResult.detail: the first or "N checks passed". It fails when it can't
+         * be told. `progress` is told of each check as it begins and of each finding. */
+        int (*check)(void *self, DataCheckProgress progress, int64_t budget_us, OpCallback callback, void *userdata,
                      Op **ret_op, Error *error);
 } DataDriver;
+
+/* ---- alerts: who is told, and in which form ---- */
+
+typedef enum NewsKind {
+        NEWS_ALERT,      /* raised; stands */
+        NEWS_ALERT_OVER, /* is over since ended_wall */
+        NEWS_RUN_BEGUN,
+        NEWS_RUN_ENDED,
+        NEWS_DEPLOYED, /* a release became current, by us or somebody else; not by a rollback */
+        NEWS_INCIDENT_OPENED,
+        NEWS_INCIDENT_ACKNOWLEDGED,
+        NEWS_INCIDENT_RESOLVED,
+        NEWS_TEST, /* an operator wants to see it arrive */
+} NewsKind;
+
+/* Something that took a time within a run: a step, on the way to the target or back. */
+typedef struct NewsSpan {
+        const char *name, *detail;
+        bool recovery, failed, critical;
+        unsigned attempt; /* the last; 1 for the first */
+        int64_t from_wall, to_wall;
+} NewsSpan;
+
+typedef struct NewsMoment {
+        const char *text;
+        int64_t at_wall;
+} NewsMoment;
+
+/* What happened, for every form it may take. All texts are one line of UTF-8, never NULL, "" where there is none, and the caller's. */
+typedef struct News {
+        NewsKind kind;
+        Severity severity;
+        char event[96]; /* names it: the same at each try, after each restart */
+        char id[40];    /* the same as an UUID */
+        char chain
+                [40]; /* UUID of what belongs together, from a deployment to its rollback and the incident's end; "" */
+        const char *text;
+        const char *source;          /* of an alert: what it is about. Else "run", "deployment", "incident", "test" */
+        bool told_elsewhere;         /* of an alert: the news of a run says the same, for who hears of runs */
+        int64_t at_wall, ended_wall; /* when it began; when it ended, 0: not yet */
+        int64_t run_id, incident_id; /* 0: none */
+        const char *from, *to;       /* releases: what was left or misbehaved, and what serves now or should */
+        const char *run_kind;        /* "rollback" "deployment"; "" */
+        const char *mode, *outcome, *reason, *by;
+        bool failed;    /* of a run that ended: it did not do what it was begun for */
+        char trace[33]; /* of a run that ended: hexadecimal, as W3C Trace Context has it */
+        unsigned span_count, moment_count;
+        const NewsSpan *spans;
+        const NewsMoment *moments; /* what the journal notes of it */
+} News;
+
+/* Who tells. */
+typedef struct NewsSender {
+        const char *service, *environment;
+        const char *artifact; /* a package URL; {version} is replaced */
+        const char *host, *program_version;
+} NewsSender;
+
+/* A message as it is sent, over and over if need be; the texts are malloc()ed. */
+typedef struct NewsMessage {
+        char path[64]; /* behind the receiver's address; "" none */
+        char *headers; /* lines "Name: value"; may be NULL */
+        char *body;
+} NewsMessage;
+
+void news_message_clear(NewsMessage *message);
+
+typedef enum TellVerdict {
+        TELL_DELIVERED,
+        TELL_AGAIN,   /* not now */
+        TELL_REFUSED, /* this message never */
+        TELL_GONE,    /* nothing at all any more */
+} TellVerdict;
+
+/* A driver only formats: it neither waits nor looks at anything, so it is tested with plain data. */
+typedef struct AlertDriver {
+        const char *name; /* the key of a receiver's block that holds its address */
+        bool repeats;     /* what stands is said again and again, else the receiver takes it to be over */
+        /* 1 and the message, 0: nothing for such a receiver, negative. More than one: alerts alone, and all in one message. */
+        int (*format)(const NewsSender *sender, const News *news, unsigned count, NewsMessage *ret_message);
+        /* The header that only the moment of sending can make; NULL: there is none. `secret` "": none is configured. 1, 0: none
+         * is needed. */
+        int (*sign)(const char *secret, const char *body, int64_t now_wall, char *ret_header, size_t size);
+        /* What became of it; `ret_detail` in words. */
+        TellVerdict (*judge)(const HttpAnswer *answer, char *ret_detail, size_t size);
+} AlertDriver;
 
 /* ---- the registry ---- */
 
@@ -151,9 +253,11 @@ extern const TrafficDriver *const traffic_drivers[];
 extern const MetricsDriver *const metrics_drivers[];
 extern const ConsensusDriver *const consensus_drivers[];
 extern const DataDriver *const data_drivers[];
+extern const AlertDriver *const alert_drivers[];
 
 const UnitsDriver *units_driver_find(const char *name); /* NULL: no such driver */
 const TrafficDriver *traffic_driver_find(const char *name);
 const MetricsDriver *metrics_driver_find(const char *name);
 const ConsensusDriver *consensus_driver_find(const char *name);
 const DataDriver *data_driver_find(const char *name);
+const AlertDriver *alert_driver_find(const char *name);

@@ -1,6 +1,7 @@
 #include "adapters/disk.h"
 
 #include "base/macros.h"
+#include "io/worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +11,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -107,25 +107,9 @@ static void look_around(const DiskProbe *probe, bool write, DiskView *ret_view) 
         ret_view->written = true;
 }
 
-/* It is nobody's but the kernel's and its parent's: our locks and sockets must not live on in it, nor what we do with signals. */
-static void leave_all_behind(int channel, pid_t parent) {
-        sigset_t none;
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent)
-                _exit(1);
-        if (channel > 0)
-                close_range(0, (unsigned)channel - 1, 0);
-        close_range((unsigned)channel + 1, ~0U, 0);
-        for (int number = 1; number < NSIG; number++)
-                (void)signal(number, SIG_DFL);
-        sigemptyset(&none);
-        sigprocmask(SIG_SETMASK, &none, NULL);
-        prctl(PR_SET_NAME, "disk-probe");
-}
-
 /* A byte is a request: whether to write. Ends with the other end of the channel. */
 _Noreturn static void child_run(const DiskProbe *probe, int channel, pid_t parent) {
-        leave_all_behind(channel, parent);
+        worker_leave_all_behind(channel, parent, "disk-probe");
         for (;;) {
                 char write;
                 DiskView view;

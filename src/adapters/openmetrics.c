@@ -2,6 +2,7 @@
  * connection or a cut answer, it can't tell: where there is a balancer, "edge" is the better witness. */
 #include "adapters/adapter.h"
 #include "adapters/openmetrics-text.h"
+#include "adapters/scrape-pulse.h"
 
 #include <errno.h>
 #include <string.h>
@@ -100,33 +101,16 @@ static int read_answer(const Scraper *scraper, const HttpAnswer *answer, OpenMet
         return r;
 }
 
-static void count_pulse(Scraper *scraper, const OpenMetricsTotals *difference, int64_t now_mono) {
-        MetricsPulse *pulse = &scraper->pulse;
-        int64_t successes = difference->requests - difference->errors;
-        pulse->requests += difference->requests;
-        pulse->failures += difference->errors;
-        pulse->errors += difference->errors;
-        if (successes > 0) {
-                pulse->last_success_mono = now_mono;
-                pulse->first_failure_mono = 0;
-                pulse->failures_since_success = 0;
-        } else if (difference->errors > 0) {
-                if (pulse->failures_since_success == 0)
-                        pulse->first_failure_mono = now_mono;
-                pulse->failures_since_success += difference->errors;
-        }
-}
-
 /* The sample begins where the scrape did that it is compared with: after a failed scrape that is further back. */
 static void fill_sample(Scraper *scraper, const OpenMetricsTotals *difference, Sample *sample) {
         sample->measured = true;
-        sample->start_mono = scraper->pulse.from_mono = scraper->before_mono;
+        sample->start_mono = scraper->before_mono;
         sample->requests = difference->requests;
         sample->errors = difference->errors;
         sample->successes = difference->requests - difference->errors;
         sample->latency_p50_us = openmetrics_quantile_us(difference, 500000);
         sample->latency_p99_us = openmetrics_quantile_us(difference, 990000);
-        count_pulse(scraper, difference, sample->end_mono);
+        scrape_pulse_count(&scraper->pulse, sample);
 }
 
 static void take_scrape(Scraper *scraper, const HttpAnswer *answer, Sample *sample) {

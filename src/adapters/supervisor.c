@@ -4,6 +4,7 @@
 #include "adapters/adapter.h"
 #include "adapters/supervisor-child.h"
 #include "adapters/supervisor-command.h"
+#include "adapters/supervisor-log.h"
 #include "base/fsio.h"
 #include "base/macros.h"
 
@@ -440,4 +441,5 @@ const UnitsDriver supervisor_units_driver = {
         .start = supervisor_start,
         .enable = NULL, /* nothing starts at boot without the controller */
         .watch = supervisor_watch,
+        .last_lines = supervisor_last_lines,
 };

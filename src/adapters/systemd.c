@@ -2,6 +2,7 @@
 #include "adapters/adapter.h"
 #include "adapters/systemd-enable.h"
 #include "adapters/systemd-jobs.h"
+#include "adapters/systemd-log.h"
 #include "adapters/systemd-unit.h"
 #include "adapters/systemd-watch.h"
 #include "base/macros.h"
@@ -137,4 +138,5 @@ const UnitsDriver systemd_units_driver = {
         .start = systemd_start,
         .enable = systemd_enable,
         .watch = systemd_watch,
+        .last_lines = systemd_last_lines,
 };

@@ -68,6 +68,16 @@ struct MHD_Response *answer_problem(const ApiServer *server, const char *path, P
         return response;
 }
 
+struct MHD_Response *answer_text(const ApiServer *server, const char *text, bool svg) {
+        struct MHD_Response *response =
+                from_text_now(server, strdup(text), svg ? "image/svg+xml" : "text/markdown; charset=utf-8");
+        if (response) /* opened by itself, neither may load or run anything */
+                MHD_add_response_header(
+                        response, "Content-Security-Policy",
+                        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox");
+        return response;
+}
+
 struct MHD_Response *answer_metrics(const ApiServer *server, const char *text, bool openmetrics) {
         struct MHD_Response *response = from_text_now(server, openmetrics ? strdup(text) : metrics_text_plain(text),
                                                       openmetrics ? OPENMETRICS_TYPE : METRICS_TYPE);

@@ -10,6 +10,7 @@ struct MHD_Response *answer_json(const ApiServer *server, const json_t *document
 struct MHD_Response *answer_description(const ApiServer *server, const json_t *document);
 /* Clears `problem`. `allow`: of a 405, else NULL. */
 struct MHD_Response *answer_problem(const ApiServer *server, const char *path, Problem *problem, const char *allow);
+struct MHD_Response *answer_text(const ApiServer *server, const char *text, bool svg); /* Markdown, or SVG */
 /* A text of metrics; `openmetrics`: as it is, else in the older format. */
 struct MHD_Response *answer_metrics(const ApiServer *server, const char *text, bool openmetrics);
 /* `not_modified`: the 304, without the data. */

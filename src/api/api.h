@@ -56,14 +56,23 @@ void api_reply(ApiReply *reply, int status, json_t *answer, Problem *problem);
 
 typedef struct ApiOps {
         /* reading */
-        ApiOperation *status, *version, *plan, *run_show, *history, *decisions, *validate, *deployment_status;
-        ApiOperation *health;  /* "name": one component; without: all. 503 when unhealthy */
-        ApiOperation *metrics; /* "part": summary, requests, latency, errors, connections, system */
-        ApiOperation *traffic_status, *consensus_status, *cluster_status, *database_replication, *audit;
-        ApiOperation *exposition; /* a text: OpenMetrics of ourselves */
+        ApiOperation *status, *version, *plan, *ready, *run_show, *history, *decisions, *explain, *validate,
+                *deployment_status;
+        ApiOperation *health;          /* "name": one component; without: all. 503 when unhealthy */
+        ApiOperation *metrics;         /* "part": summary, requests, latency, errors, connections, system */
+        ApiOperation *metrics_history; /* recorded samples: "from", "to", "points" */
+        ApiOperation *traffic_status, *consensus_status, *cluster_status, *database_replication, *consistency, *audit;
+        ApiOperation *receivers;
+        ApiOperation *incidents;       /* the newest; and how many are open */
+        ApiOperation *incident;        /* all of one: "id" */
+        ApiOperation *incident_report; /* the same as a text: Markdown */
+        ApiOperation *incident_plot;   /* one metric of it, "name", as a text: SVG */
+        ApiOperation *exposition;      /* a text: OpenMetrics of ourselves */
         /* acting */
-        ApiOperation *rollback, *deploy, *run_cancel, *pause, *resume, *adopt;
-        ApiSlowOperation *traffic_drain, *traffic_restore, *force_election, *cache_clear, *consistency_check;
+        ApiOperation *incident_acknowledge, *incident_resolve;
+        ApiOperation *rollback, *deploy, *run_cancel, *pause, *resume, *adopt, *consistency_check;
+        ApiSlowOperation *traffic_drain, *traffic_restore, *force_election, *cache_clear;
+        ApiSlowOperation *receiver_test; /* "name" */
 
         /* Every request to act, when it is answered, also one that was refused: for the audit trail. `arguments` NULL: it didn't come so far; `outcome`:
          * "200", or the problem's title. Never NULL. */

@@ -110,6 +110,8 @@ static json_t *param_schema(const RouteParam *param) {
         case PARAM_CHOICE:
                 return json_pack("{s:s, s:o}", "type", "string", "enum",
                                  word_list(param->choices, strlen(param->choices), ' '));
+        case PARAM_BOOLEAN:
+                return json_pack("{s:s}", "type", "boolean");
         default: /* the limits are bytes: a longer text would be refused, a shorter one may be */
                 return json_pack("{s:s, s:I, s:I, s:s}", "type", "string", "minLength", (json_int_t)param->min,
                                  "maxLength", (json_int_t)param->max, "pattern", ONE_LINE_PATTERN);
@@ -213,6 +215,10 @@ static json_t *answer_content(const Route *route) {
         case ROUTE_STREAM:
                 return json_pack("{s:{s:{s:s}, s:o}}", "text/event-stream", "schema", "type", "string", "x-events",
                                  answer_schema(route));
+        case ROUTE_MARKDOWN:
+                return json_pack("{s:{s:o}}", "text/markdown", "schema", answer_schema(route));
+        case ROUTE_SVG:
+                return json_pack("{s:{s:o}}", "image/svg+xml", "schema", answer_schema(route));
         case ROUTE_TEXT:
                 return json_pack("{s:{s:o}, s:{s:o}}", "application/openmetrics-text", "schema", answer_schema(route),
                                  "text/plain", "schema", answer_schema(route));

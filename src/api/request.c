@@ -185,9 +185,11 @@ static bool may_keep(const Exchange *exchange) {
 static struct MHD_Response *make_answer(const Exchange *exchange, const json_t *document) {
         if (exchange->route->kind == ROUTE_OPENAPI)
                 return answer_description(exchange->server, document);
+        const char *text = json_string_value(document);
+        if (exchange->route->kind == ROUTE_MARKDOWN || exchange->route->kind == ROUTE_SVG)
+                return text ? answer_text(exchange->server, text, exchange->route->kind == ROUTE_SVG) : NULL;
         if (exchange->route->kind != ROUTE_TEXT)
                 return answer_json(exchange->server, document);
-        const char *text = json_string_value(document);
         return text ? answer_metrics(exchange->server, text, wants_openmetrics(exchange)) : NULL;
 }
 

@@ -30,16 +30,32 @@ static const RouteParam rollback_params[] = {
         REASON_PARAM(true),
         VERSION_PARAM("to", false, "the target; the release the controller would choose when left out"),
         VERSION_PARAM("expect_from", false, "refuse when another release is current by now"),
+        {"allow_row_loss", PARAM_BOOLEAN, false, 0, 0, NULL,
+         "rows that the way back of the database's schema can't keep may go"},
         {0},
 };
-static const RouteParam deploy_params[] = {
-        VERSION_PARAM("version", true, "the release to make current"), REASON_PARAM(false), {0}};
+static const RouteParam deploy_params[] = {VERSION_PARAM("version", true, "the release to make current"),
+                                           REASON_PARAM(false),
+                                           {"accept_no_target", PARAM_BOOLEAN, false, 0, 0, NULL,
+                                            "deploy even if no target that is proven ready would be left"},
+                                           {0}};
 static const RouteParam pause_params[] = {
         {"why", PARAM_TEXT, false, 1, REASON_TYPED_MAX, NULL, "shown in the status while it lasts"}, {0}};
 
 static const RouteParam drain_params[] = {
         {"timeout_seconds", PARAM_INTEGER, false, 1, 3600, NULL,
          "for what is in flight; the configured budget when left out"},
+        {0},
+};
+
+static const RouteParam resolve_params[] = {
+        {"note", PARAM_TEXT, false, 1, REASON_TYPED_MAX, NULL, "how it was settled; kept with the incident"}, {0}};
+
+static const RouteParam metrics_history_params[] = {
+        {"from", PARAM_TEXT, false, 1, 40, NULL,
+         "RFC 3339, or how long ago, such as 24h; an hour before `to` when left out"},
+        {"to", PARAM_TEXT, false, 1, 40, NULL, "the same; now when left out"},
+        {"points", PARAM_INTEGER, false, 1, 2000, NULL, "at most so many, evenly spaced; 400 when left out"},
         {0},
 };
 
@@ -57,6 +73,8 @@ const Route routes[] = {
          "component", "Health of one component; 503 when unhealthy"},
         {"GET", "/api/v3/metrics/summary", OPERATION(metrics), ROUTE_JSON, RIGHT_READ, KEEP_MS, "summary", no_params,
          "metrics_summary", "All metrics in short"},
+        {"GET", "/api/v3/metrics/history", OPERATION(metrics_history), ROUTE_JSON, RIGHT_READ, KEEP_MS, NULL,
+         metrics_history_params, "metrics_history", "Recorded samples, as long as `history.keep`"},
         {"GET", "/api/v3/metrics/requests", OPERATION(metrics), ROUTE_JSON, RIGHT_READ, KEEP_MS, "requests", no_params,
          "metrics_requests", "Requests a second, and how many succeeded"},
         {"GET", "/api/v3/metrics/latency", OPERATION(metrics), ROUTE_JSON, RIGHT_READ, KEEP_MS, "latency", no_params,
@@ -69,6 +87,8 @@ const Route routes[] = {
          "metrics_system", "Load of this machine"},
         {"GET", "/api/v3/plan", OPERATION(plan), ROUTE_JSON, RIGHT_READ, 0, NULL, plan_params, "plan",
          "The steps a run would take now, and why it would be refused"},
+        {"GET", "/api/v3/ready", OPERATION(ready), ROUTE_JSON, RIGHT_READ, 0, NULL, no_params, "ready",
+         "Whether the rollback target could be started right now, item by item"},
         {"GET", "/api/v3/rollback", OPERATION(run_show), ROUTE_JSON, RIGHT_READ, 0, NULL, no_params, "run",
          "The newest run"},
         {"POST", "/api/v3/rollback", OPERATION(rollback), ROUTE_JSON, RIGHT_ACT, 0, NULL, rollback_params, "run",
@@ -85,8 +105,23 @@ const Route routes[] = {
          "Decisions, newest first"},
         {"GET", "/api/v3/decisions/{id}", OPERATION(decisions), ROUTE_JSON, RIGHT_READ, 0, NULL, no_params, "decision",
          "One decision with its samples, so that it can be replayed"},
+        {"GET", "/api/v3/decisions/{id}/explain", OPERATION(explain), ROUTE_JSON, RIGHT_READ, 0, NULL, no_params,
+         "explanation",
+         "Why it was decided, with the arithmetic, the guards and what followed; and the same decision recomputed"},
         {"GET", "/api/v3/validate", OPERATION(validate), ROUTE_JSON, RIGHT_READ, KEEP_MS, NULL, no_params, "validate",
          "Whether the last rollback helped"},
+        {"GET", "/api/v3/incidents", OPERATION(incidents), ROUTE_JSON, RIGHT_READ, 0, NULL, limit_params, "incidents",
+         "Incidents, newest first"},
+        {"GET", "/api/v3/incidents/{id}", OPERATION(incident), ROUTE_JSON, RIGHT_READ, 0, NULL, no_params,
+         "incident_details", "All of one incident: timeline, trigger, difference of the releases, log, samples"},
+        {"GET", "/api/v3/incidents/{id}/report", OPERATION(incident_report), ROUTE_MARKDOWN, RIGHT_READ, 0, NULL,
+         no_params, "report", "The same for people, as Markdown"},
+        {"GET", "/api/v3/incidents/{id}/plot/{name}", OPERATION(incident_plot), ROUTE_SVG, RIGHT_READ, 0, NULL,
+         no_params, "plot", "One metric over the incident: error-rate, latency-p99 or success-rate"},
+        {"POST", "/api/v3/incidents/{id}/acknowledge", OPERATION(incident_acknowledge), ROUTE_JSON, RIGHT_ACT, 0, NULL,
+         no_params, "incident", "Somebody has taken it; the first one counts"},
+        {"POST", "/api/v3/incidents/{id}/resolve", OPERATION(incident_resolve), ROUTE_JSON, RIGHT_ACT, 0, NULL,
+         resolve_params, "incident", "It is settled"},
         {"GET", "/api/v3/audit", OPERATION(audit), ROUTE_JSON, RIGHT_READ, 0, NULL, limit_params, "audit",
          "Who asked for what, newest first"},
         {"POST", "/api/v3/deployment/pause", OPERATION(pause), ROUTE_JSON, RIGHT_ACT, 0, NULL, pause_params,
@@ -109,10 +144,16 @@ const Route routes[] = {
          "cluster", "The nodes and their state"},
         {"GET", "/api/v3/database/replication", OPERATION(database_replication), ROUTE_JSON, RIGHT_READ, KEEP_MS, NULL,
          no_params, "replication", "How far the replicas are behind"},
-        {"POST", "/api/v3/admin/consistency-check", OPERATION(consistency_check), ROUTE_SLOW, RIGHT_ACT, 0, NULL,
-         no_params, "consistency", "Checks the data"},
+        {"GET", "/api/v3/admin/consistency-check", OPERATION(consistency), ROUTE_JSON, RIGHT_READ, 0, NULL, no_params,
+         "consistency", "The newest check of the data: how far it is, or what it found"},
+        {"POST", "/api/v3/admin/consistency-check", OPERATION(consistency_check), ROUTE_JSON, RIGHT_ACT, 0, NULL,
+         no_params, "consistency", "Begins to check the data, in the background; one that is under way goes on"},
         {"POST", "/api/v3/cache/clear", OPERATION(cache_clear), ROUTE_SLOW, RIGHT_ACT, 0, NULL, no_params,
          "cache_clear", "Runs the configured commands that clear caches, and reports each"},
+        {"GET", "/api/v3/receivers", OPERATION(receivers), ROUTE_JSON, RIGHT_READ, KEEP_MS, NULL, no_params,
+         "receivers", "Who is told, and how each of them does"},
+        {"POST", "/api/v3/receivers/{name}/test", OPERATION(receiver_test), ROUTE_SLOW, RIGHT_ACT, 0, NULL, no_params,
+         "receiver_test", "Sends a receiver a message that says it is a test, and tells what came back"},
         {"POST", "/api/v3/adopt", OPERATION(adopt), ROUTE_JSON, RIGHT_ACT, 0, NULL, no_params, "adopt",
          "Takes in the releases found on this machine"},
         {"GET", "/api/v3/events", 0, ROUTE_STREAM, RIGHT_READ, 0, NULL, no_params, "events",
@@ -243,11 +284,26 @@ static int check_text(const RouteParam *param, const json_t *value, Problem *pro
         return 0;
 }
 
+/* As JSON in a body; in a query as a word. */
+static int check_boolean(const RouteParam *param, json_t *arguments, const json_t *value, Problem *problem) {
+        const char *word = json_string_value(value);
+        if (json_is_boolean(value))
+                return 0;
+        bool yes = word && strcmp(word, "true") == 0;
+        if (!yes && (!word || strcmp(word, "false") != 0))
+                return bad(problem, param, "must be true or false");
+        if (json_object_set_new(arguments, param->name, json_boolean(yes)) < 0)
+                return problem_set(problem, 503, EXIT_INTERNAL, "Out of memory", "no memory left to read the request");
+        return 0;
+}
+
 static int check_param(const RouteParam *param, json_t *arguments, const json_t *value, Problem *problem) {
         if (param->type == PARAM_INTEGER)
                 return check_integer(param, arguments, value, problem);
         if (param->type == PARAM_TEXT)
                 return check_text(param, value, problem);
+        if (param->type == PARAM_BOOLEAN)
+                return check_boolean(param, arguments, value, problem);
         if (json_is_string(value) && word_listed(param->choices, json_string_value(value)))
                 return 0;
         char allowed[128];

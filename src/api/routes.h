@@ -7,6 +7,7 @@ typedef enum ParamType {
         PARAM_TEXT,    /* min and max: bytes */
         PARAM_INTEGER, /* min and max: value */
         PARAM_CHOICE,  /* one word of `choices` */
+        PARAM_BOOLEAN,
 } ParamType;
 
 typedef struct RouteParam {
@@ -20,9 +21,11 @@ typedef struct RouteParam {
 
 typedef enum RouteKind {
         ROUTE_JSON,
-        ROUTE_SLOW,    /* the operation is an ApiSlowOperation */
-        ROUTE_STREAM,  /* the event stream: there is no operation */
-        ROUTE_TEXT,    /* the operation's answer is a text */
+        ROUTE_SLOW,   /* the operation is an ApiSlowOperation */
+        ROUTE_STREAM, /* the event stream: there is no operation */
+        ROUTE_TEXT,   /* the operation's answer is a text */
+        ROUTE_MARKDOWN,
+        ROUTE_SVG,     /* texts, too */
         ROUTE_OPENAPI, /* made from this table: there is no operation */
         ROUTE_SESSION, /* the dashboard's session: there is no operation */
 } RouteKind;

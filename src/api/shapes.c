@@ -53,6 +53,7 @@ static const ShapeMember run[] = {
         {"requests_failed", "integer?", "requests that failed while it was under way"},
         {"validation", "=pending|passed|failed|not_verified?", "null: it is not one to validate"},
         {"validated", "#validate?", "what its validation came to, in the answer about this one run"},
+        {"allow_row_loss", "boolean", "rows that the way back of the schema can't keep may go"},
         {"warning", "text?", "about the target, in the answer that began it"},
         {"remedy", "text?", "of a run that holds: the commands that bring the service back"},
         {"released", "boolean?", "of a run that holds: an operator has released it (resume)"},
@@ -70,8 +71,20 @@ static const ShapeMember plan[] = {
         {"target_warning", "text?", "what speaks against the target"},
         {"ceiling_ms", "integer", "it takes at most so long: the budgets' sum"},
         {"gate", "boolean?", "whether requests wait while traffic is drained, instead of being refused"},
+        {"none_left", "text?", "of a deployment: why no target that is proven ready would be left; null: one would"},
         {"steps", "[]#step", NULL},
+        {"database", "#schema_gate?", "whether the target can work with the schema; null: there is nothing to ask"},
         {"refused", "text?", "why it could not run now; null: it could"},
+        END,
+};
+
+static const ShapeMember schema_gate[] = {
+        {"verdict", "=pending|unknown|compatible|reversible|refused", "pending: being asked, ask again in a moment"},
+        {"current", "text?", "the schema that is there"},
+        {"wanted", "text?", "the one it is taken back to"},
+        {"script", "text?", "by which"},
+        {"estimate_ms", "number?", "what that will take"},
+        {"detail", "text", "what goes, or why not and what to do"},
         END,
 };
 
@@ -178,7 +191,7 @@ static const ShapeMember decision[] = {
         {"kind", "=none|rollback|review", "review: it would roll back, but a guard forbids it"},
         {"triggers", "[]" TRIGGERS, NULL},
         {"guard",
-         "=none|not_armed|no_target|target_unproven|budget_spent|already_rolled_back|same_before|drained_by_operator|run_unsound",
+         "=none|not_armed|no_target|target_unproven|budget_spent|already_rolled_back|same_before|drained_by_operator|run_unsound|shadow",
          NULL},
         {"guard_text", "text", "the guard in words; empty: none"},
         {"version", "text?", "what was current"},
@@ -190,6 +203,44 @@ static const ShapeMember decision[] = {
         {"unknown", "integer", NULL},
         {"samples", "[]#sample", "the evidence"},
         {"rules", "#rules", "as they stood then"},
+        END,
+};
+
+static const ShapeMember guard_answer[] = {
+        {"guard", "text", "not_armed, budget_spent ... in the order in which they are asked"},
+        {"forbids", "boolean", "the first that does is the decision's guard"},
+        {"answer", "text", "what was found, with its numbers"},
+        END,
+};
+
+static const ShapeMember immediate[] = {{"trigger", TRIGGERS, NULL}, {"said", "text", "with its numbers"}, END};
+
+static const ShapeMember replay[] = {
+        {"id", "integer", "the decision"},
+        {"verdict", "=identical|differs|no_evidence|other_rules", "recomputed from its evidence"},
+        {"detail", "text", "the first member that differs, or why it can't be recomputed; empty when identical"},
+        {"rule_version", "integer", "of the program that decided"},
+        END,
+};
+
+static const ShapeMember explanation[] = {
+        {"decision", "#decision", NULL},
+        {"outcome", "text", "what was decided, and which guard forbade it"},
+        {"window", "text", "the arithmetic: 4 of 5 samples degraded, 4 needed (75.0 % of 5 is 3.75, rounded up)"},
+        {"samples", "[]text", "of each sample of the decision why it is degraded, or isn't"},
+        {"immediate", "[]#immediate", "what triggers without a window"},
+        {"guards", "[]#guard_answer", "as they were asked; empty: no evidence was kept"},
+        {"target", "text?", "which release it would go to, and why that"},
+        {"replay", "#replay", NULL},
+        {"run", "#run?", "the run that it began"},
+        END,
+};
+
+static const ShapeMember chain_head[] = {
+        {"records", "integer?", "in the chain"},
+        {"at", "time?", "when the newest was added"},
+        {"newest", "text?",
+         "the newest link: noted elsewhere, it shows when the journal's end was cut off or made anew"},
         END,
 };
 
@@ -219,6 +270,85 @@ static const ShapeMember validate[] = {
         END,
 };
 
+/* ---- incidents ---- */
+
+#define INCIDENT_MEMBERS                                                                                               \
+        {"id", "integer", NULL}, {"cause", "=automatic|emergency|hold|review", "what opened it"},                      \
+                {"severity", "=P0|P1|P2|P3", "P0 pages"}, {"state", "=open|acknowledged|resolved", NULL},              \
+                {"title", "text", NULL}, {"version", "text?", "the release that misbehaved"},                          \
+                {"target", "text?", "what it was, or would be, rolled back to"},                                       \
+                {"source", "text?", "of a review of the machine: cpu, memory or disk"}, {"opened", "time", NULL},      \
+                {"acknowledged", "time?", NULL}, {"acknowledged_by", "text?", NULL}, {"resolved", "time?", NULL},      \
+                {"resolved_by", "text?", NULL}, {"deployment", "integer?", NULL}, {"decision", "integer?", NULL},      \
+                {"run", "integer?", "the newest that belongs to it"}, {"outcome", "text", "how it stands"},            \
+                {"release_state", RELEASE_STATE "?", "of the release that misbehaved, now"}, {                         \
+                "report", "text", "the file that its report is written to"                                             \
+        }
+
+static const ShapeMember incident[] = {INCIDENT_MEMBERS, END};
+
+static const ShapeMember incidents[] = {
+        {"incidents", "[]#incident", "newest first"},
+        {"unresolved", "integer", "of all"},
+        END,
+};
+
+static const ShapeMember timeline_entry[] = {
+        {"at", "time", NULL},
+        {"kind", "text", "opened, run, step, decision, deployment, alert, escalated, validation, acknowledged ..."},
+        {"text", "text", NULL},
+        END,
+};
+
+static const ShapeMember changed_file[] = {
+        {"path", "text", "within the release"}, {"change", "=added|removed|changed", NULL},
+        {"type", "text", "file or link"},       {"size_before", "integer?", "bytes"},
+        {"size_after", "integer?", NULL},       END,
+};
+
+static const ShapeMember changed_text[] = {
+        {"name", "text", "a file, or: configuration"},
+        {"diff", "text", "unified; secrets are masked"},
+        {"cut", "boolean", "there is more"},
+        END,
+};
+
+static const ShapeMember difference[] = {
+        {"before", "text", "the release that it is compared with"},
+        {"after", "text", "the release that misbehaved"},
+        {"added", "integer", "files"},
+        {"removed", "integer", NULL},
+        {"changed", "integer", NULL},
+        {"files", "[]#changed_file", NULL},
+        {"left_out", "integer", "files that differ, too"},
+        {"texts", "[]#changed_text", "the lines of those that configure something"},
+        {"notes", "[]text", "what could not be compared, and why"},
+        END,
+};
+
+static const ShapeMember log_line[] = {{"at", "time?", NULL}, {"text", "text", "secrets are masked"}, END};
+
+static const ShapeMember unit_log[] = {
+        {"version", "text", NULL},
+        {"units", "[]text", NULL},
+        {"lines", "[]#log_line", "oldest first"},
+        {"note", "text", "why there are none, or not all"},
+        END,
+};
+
+static const ShapeMember incident_details[] = {
+        INCIDENT_MEMBERS,
+        {"timeline", "[]#timeline_entry", "oldest first"},
+        {"trigger", "#decision?", "the decision, with its numbers"},
+        {"run_record", "#run?", NULL},
+        {"difference", "#difference?", "null: not gathered yet, or there is nothing to compare"},
+        {"log", "#unit_log?", "of the release that misbehaved, until the incident was opened"},
+        {"target_log", "#unit_log?", "of the one that should have replaced it, when that failed"},
+        {"samples", "[]#sample", "before, meanwhile and after"},
+        {"thresholds", "#thresholds", "as they stood then"},
+        END,
+};
+
 /* ---- the status ---- */
 
 static const ShapeMember controller[] = {
@@ -234,6 +364,35 @@ static const ShapeMember target[] = {
         {"state", RELEASE_STATE, NULL},
         {"ready", "boolean?", "whether it could be started right now"},
         DETAIL,
+        {"checks", "[]#ready_check", "what that rests on; empty: not yet looked at"},
+        END,
+};
+
+static const ShapeMember ready_check[] = {
+        {"key", "text", "libraries"},
+        {"title", "text", "Shared libraries"},
+        {"verdict", "=ok|failed|unknown|not_applicable", NULL},
+        {"measured", "text", "what was found"},
+        {"next", "text", "what to do about it; empty: nothing"},
+        END,
+};
+
+static const ShapeMember ready_current[] = {
+        {"version", "text", NULL},
+        {"ready", "boolean?", "null: not known"},
+        DETAIL,
+        {"checked", "time?", "null: not yet looked at"},
+        {"checks", "[]#ready_check", "what is about the release itself"},
+        END,
+};
+
+static const ShapeMember ready[] = {
+        {"ready", "boolean?", "false: it isn't, or there is no target; null: not known"},
+        {"version", "text?", "the target; null: there is none"},
+        DETAIL,
+        {"checked", "time?", "null: not yet looked at"},
+        {"checks", "[]#ready_check", NULL},
+        {"current", "#ready_current?", "the release that is current: after the next deployment it would be the target"},
         END,
 };
 
@@ -329,6 +488,8 @@ static const ShapeMember status[] = {
         {"last_run", "#run?", "the newest run"},
         {"rollbacks_today", "integer", "automatic ones in the last 24 hours"},
         {"rollbacks_per_day", "integer", "that many are allowed"},
+        {"mode", "=act|shadow", "shadow: what would be rolled back is only recorded"},
+        {"chain", "#chain_head", "of the journal's records"},
         {"alerts", "[]#alert", NULL},
         END,
 };
@@ -415,6 +576,32 @@ static const ShapeMember metrics_system[] = {
         END,
 };
 
+static const ShapeMember metrics_history_sample[] = {
+        {"start", "time", NULL},
+        {"end", "time", NULL},
+        {"measured", "boolean", "false: the source failed; note says why"},
+        {"state", "=unknown|healthy|degraded", "by the thresholds of today"},
+        {"requests", "integer?", "finished requests that count"},
+        {"errors", "integer?", "5xx, or cut by the server"},
+        {"error_rate_percent", "number?", NULL},
+        {"success_rate_percent", "number?", NULL},
+        {"latency_p50_ms", "number?", NULL},
+        {"latency_p99_ms", "number?", NULL},
+        {"dropped", "integer", "requests the source knows that it lost sight of"},
+        {"note", "text", NULL},
+        {"age_s", "number?", "always null"},
+        {"version", "text?", "that was live"},
+        END,
+};
+
+static const ShapeMember metrics_history[] = {
+        {"from", "time?", NULL},
+        {"to", "time?", NULL},
+        {"thinned", "boolean", "there were more: each is one of several"},
+        {"samples", "[]#metrics_history_sample", "oldest first"},
+        END,
+};
+
 static const ShapeMember metrics_summary[] = {
         {"requests", "#metrics_requests", NULL}, {"latency", "#metrics_latency", NULL},
         {"errors", "#metrics_errors", NULL},     {"connections", "#metrics_connections", NULL},
@@ -486,17 +673,29 @@ static const ShapeMember cluster[] = {
 };
 
 static const ShapeMember replica[] = {
-        {"name", "text", NULL},
-        {"state", "text", NULL},
-        {"lag_ms", "number?", NULL},
-        {"lag_bytes", "integer?", NULL},
+        {"name", "text", "the application_name it is connected by"},
+        {"address", "text?", "null: a Unix socket, or not connected"},
+        {"state", "text", "streaming, catchup, startup; missing, paused, stale; not known"},
+        {"sync", "text?", "async, sync, potential, quorum"},
+        {"paused", "boolean", "it says that replay is paused; false also when it can't be asked"},
+        {"stale", "boolean", "it lacks something, and was seen to replay nothing: lag_ms is at least so much"},
+        {"missing", "boolean", "expected (data.postgres.replicas), but not connected to the primary"},
+        {"lag_ms", "number?", "0 when it lacks nothing; lag_is says what it is"},
+        {"lag_is", "text", "what lag_ms is, and of what"},
+        {"lag_bytes", "integer?", "of WAL that it has not replayed"},
+        {"idle_ms", "number?",
+         "since the transaction that it replayed last: no lag, it grows while nothing is written"},
         DETAIL,
         END,
 };
 
 static const ShapeMember replication[] = {
-        {"lag_ms", "number?", "of the slowest replica"},
+        {"state", "=healthy|degraded|unknown",
+         "healthy: a primary, and every replica is near, neither paused nor stale"},
+        {"lag_ms", "number?", "of the slowest replica; null: not known of each, or there is none"},
         {"lag_bytes", "integer?", "of the slowest replica"},
+        {"primary", "boolean?", "the server that is configured is no standby itself"},
+        {"expected", "integer?", "replicas that are configured"},
         {"replicas", "[]#replica", NULL},
         SAMPLE_AGE,
         DETAIL,
@@ -504,8 +703,16 @@ static const ShapeMember replication[] = {
 };
 
 static const ShapeMember consistency[] = {
-        {"job", "integer?", NULL},
-        {"state", "=running|passed|failed|not_verified", NULL},
+        {"state", "=none|running|passed|damaged|failed|stopped",
+         "failed: it could not be told; stopped: by a run, or with the controller"},
+        {"begun", "time?", NULL},
+        {"ended", "time?", NULL},
+        {"by", "text?", "who asked for it"},
+        {"done", "integer?", "checks that are done"},
+        {"total", "integer?", "checks there are; null: not known yet"},
+        {"now", "text?", "what is being looked at"},
+        {"problems", "integer?", "found until now"},
+        {"findings", "[]text", "the first ones; also what could not be checked"},
         DETAIL,
         END,
 };
@@ -523,6 +730,32 @@ static const ShapeMember hook[] = {
 static const ShapeMember cache_clear[] = {
         {"cleared", "boolean", "every command succeeded"},
         {"hooks", "[]#hook", "in their order"},
+        END,
+};
+
+static const ShapeMember receiver[] = {
+        {"name", "text", NULL},
+        {"form", "=alertmanager|notify|webhook|otlp", "what it is told in"},
+        {"address", "text", "without user, password and query"},
+        {"state", "=delivering|failing|gone|unused",
+         "gone: it wants nothing any more; unused: it was told nothing yet"},
+        {"waiting", "integer?", "messages that it has not got yet; null: the journal can't tell"},
+        {"oldest", "time?", "when the oldest of them was made"},
+        {"delivered_at", "time?", "when it last took one"},
+        {"failing_since", "time?", NULL},
+        {"error", "text?", "what it last said, when that was no yes, or why it could not be asked"},
+        {"delivered", "integer", "messages, since the controller began"},
+        {"failed", "integer", "tries, since the controller began"},
+        {"dropped", "integer", "messages that were given up, since the controller began"},
+        END,
+};
+
+static const ShapeMember receivers[] = {{"receivers", "[]#receiver", "in the configuration's order"}, END};
+
+static const ShapeMember receiver_test[] = {
+        {"name", "text", NULL},
+        {"delivered", "boolean", NULL},
+        {"detail", "text", "the answer's status, or why there was none"},
         END,
 };
 
@@ -568,7 +801,9 @@ static const ShapeMember events[] = {
         {"alert", "#alert", "one was raised"},
         {"status", "#status", "it changed"},
         {"health", "#health", "a component or the score changed"},
+        {"incident", "#incident", "one was opened or has changed"},
         {"healing", "#healing", "a component that fails is healed, and how that ended"},
+        {"consistency", "#consistency", "a check of the data goes on, or has ended"},
         {"reset", "#reset", "events were missed: ask for the status again"},
         END,
 };
@@ -588,6 +823,7 @@ static const ShapeMember problem[] = {
         {"exit_code", "integer", "what the command line exits with"},
         {"holder", "#holder+", "who has the lock"},
         {"retry_after_s", "integer+", "when it may be tried again"},
+        {"hint", "text+", "how to have it done all the same"},
         END,
 };
 
@@ -600,6 +836,9 @@ const Shape shapes[] = {
         OBJECT(version_deployment, "Where the newest deployment stands"),
         OBJECT(controller, "This program"),
         OBJECT(target, "The release a rollback would go to"),
+        OBJECT(ready, "Whether the rollback target could be started right now"),
+        OBJECT(ready_current, "The same of the release that is current"),
+        OBJECT(ready_check, "One item of it"),
         OBJECT(automatic, "Would anything be rolled back automatically"),
         OBJECT(review, "A manual review that stands"),
         OBJECT(score, "The health score in short"),
@@ -614,12 +853,27 @@ const Shape shapes[] = {
         OBJECT(run, "A deployment or a rollback"),
         OBJECT(step, "One step of a run"),
         OBJECT(plan, "The steps a run would take"),
+        OBJECT(schema_gate, "What the database says of a release"),
         OBJECT(cancel, "What a cancel came to"),
         OBJECT(sample, "One measurement of the service"),
         OBJECT(decision, "A decision and its evidence"),
         OBJECT(decisions, "Decisions"),
+        OBJECT(explanation, "A decision in plain words"),
+        OBJECT(guard_answer, "One guard, asked"),
+        OBJECT(immediate, "What triggers without a window"),
+        OBJECT(replay, "A decision, recomputed from its evidence"),
+        OBJECT(chain_head, "The chain of records"),
         OBJECT(validate, "Whether the last rollback helped"),
         OBJECT(check, "One of the questions of a validation"),
+        OBJECT(incidents, "Incidents"),
+        OBJECT(incident, "What a rollback, a hold or a manual review has opened"),
+        OBJECT(incident_details, "All of one incident"),
+        OBJECT(timeline_entry, "Something that happened"),
+        OBJECT(difference, "What differs between two releases"),
+        OBJECT(changed_file, "A file that differs"),
+        OBJECT(changed_text, "The lines that differ"),
+        OBJECT(unit_log, "What a release's units have logged"),
+        OBJECT(log_line, "One line of it"),
         OBJECT(history, "Runs and deployments"),
         OBJECT(deployment, "A release was made current"),
         OBJECT(deployments, "Whether deployments are paused"),
@@ -628,6 +882,8 @@ const Shape shapes[] = {
         OBJECT(health, "Health of all components"),
         OBJECT(arithmetic, "How the score came about"),
         OBJECT(component, "Health of one component"),
+        OBJECT(metrics_history_sample, "One recorded measurement of the service"),
+        OBJECT(metrics_history, "Recorded samples"),
         OBJECT(metrics_summary, "All metrics"),
         OBJECT(metrics_requests, "Requests of the last minute"),
         OBJECT(metrics_latency, "Latency of the newest sample"),
@@ -642,9 +898,12 @@ const Shape shapes[] = {
         OBJECT(node, "One node"),
         OBJECT(replication, "How far the replicas are behind"),
         OBJECT(replica, "One replica"),
-        OBJECT(consistency, "A check of the data"),
+        OBJECT(consistency, "The newest check of the data"),
         OBJECT(cache_clear, "What clearing the caches came to"),
         OBJECT(hook, "One command that was run"),
+        OBJECT(receivers, "Who is told"),
+        OBJECT(receiver, "One who is told"),
+        OBJECT(receiver_test, "What became of a test message"),
         OBJECT(audit, "Who asked for what"),
         OBJECT(audit_entry, "One request to act"),
         OBJECT(session, "A browser's session"),
@@ -652,6 +911,8 @@ const Shape shapes[] = {
         OBJECT(healing, "A component that fails is healed"),
         OBJECT(reset, "Events were missed"),
         {"exposition", "Metrics of the controller itself, OpenMetrics", NULL, "text"},
+        {"report", "An incident's report, Markdown", NULL, "text"},
+        {"plot", "A picture, SVG", NULL, "text"},
         {"openapi", "An OpenAPI 3.1 document", NULL, "any"},
         OBJECT(problem, "Why a request was refused (RFC 9457)"),
         OBJECT(holder, "The process that has a lock"),

@@ -99,7 +99,7 @@ static json_t *run_steps(const Run *run, bool recovery) {
 json_t *wire_run(const Run *run, const char *validation) {
         bool ended = phase_ended(run->phase);
         return json_pack(
-                "{s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:n, s:n, s:n, s:n, s:o, s:o}",
+                "{s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:n, s:b, s:n, s:n, s:n, s:o, s:o}",
                 "id", (json_int_t)run->id, "kind", run_kind_name(run->plan.kind), "mode", run_mode_name(run->plan.mode),
                 "from", wire_text(run->plan.from), "to", wire_text(run->plan.to), "reason", wire_text(run->reason),
                 "initiator", wire_text(run->initiator), "decision",
@@ -109,8 +109,8 @@ json_t *wire_run(const Run *run, const char *validation) {
                 wire_text(run->failure), "serving", wire_text_or_null(ended ? run->serving : ""), "in_flight_cut",
                 (json_int_t)run->in_flight_cut, "requests_failed",
                 count_or_null(run->requests_failed >= 0, run->requests_failed), "validation", wire_text(validation),
-                "validated", "warning", "remedy", "released", "steps", run_steps(run, false), "recovery",
-                run_steps(run, true));
+                "validated", "allow_row_loss", (int)run->allow_row_loss, "warning", "remedy", "released", "steps",
+                run_steps(run, false), "recovery", run_steps(run, true));
 }
 
 json_t *wire_plan(const Plan *plan) {
@@ -121,10 +121,11 @@ json_t *wire_plan(const Plan *plan) {
                         json_decref(steps);
                         return NULL;
                 }
-        return json_pack("{s:s, s:s, s:o, s:o, s:n, s:n, s:I, s:n, s:o, s:n}", "kind", run_kind_name(plan->kind),
-                         "mode", run_mode_name(plan->mode), "from", wire_text(plan->from), "to", wire_text(plan->to),
-                         "target_state", "target_warning", "ceiling_ms",
-                         (json_int_t)(plan_ceiling(plan) / USEC_PER_MSEC), "gate", "steps", steps, "refused");
+        return json_pack("{s:s, s:s, s:o, s:o, s:n, s:n, s:I, s:n, s:n, s:o, s:n, s:n}", "kind",
+                         run_kind_name(plan->kind), "mode", run_mode_name(plan->mode), "from", wire_text(plan->from),
+                         "to", wire_text(plan->to), "target_state", "target_warning", "ceiling_ms",
+                         (json_int_t)(plan_ceiling(plan) / USEC_PER_MSEC), "gate", "none_left", "steps", steps,
+                         "database", "refused");
 }
 
 /* ---- measuring and deciding ---- */

@@ -14,7 +14,7 @@ json_t *wire_step(const Run *run, unsigned index, bool recovery);
 /* `now_mono` 0: the sample is from long ago and its age isn't told. */
 json_t *wire_sample(const Sample *sample, const Rules *rules, int64_t now_mono);
 json_t *wire_decision(const Decision *decision);
-/* What isn't in a Plan (target_state, target_warning, gate, refused) is null, to be set by who knows. */
+/* What isn't in a Plan (target_state, target_warning, gate, none_left, refused) is null, to be set by who knows. */
 json_t *wire_plan(const Plan *plan);
 json_t *wire_validation(const Validation *validation, const char *note);
 json_t *wire_deployment(const Deployment *deployment);

@@ -12,7 +12,8 @@ enum {
         EXIT_PUT_BACK = 5,          /* failed; the original release serves */
         EXIT_HELD = 6,              /* nothing safe left to do: a person is needed */
         EXIT_CANCELLED = 7,
-        EXIT_NOT_VERIFIED = 8, /* rolled back; what should be measured could not be */
+        EXIT_NOT_VERIFIED = 8,    /* rolled back; what should be measured could not be */
+        EXIT_NOT_AS_RECORDED = 9, /* replayed, a decision differs; or a record was changed, removed or inserted */
 
         EXIT_USAGE_ERROR = 64,
         EXIT_DATA = 65,

@@ -122,7 +122,7 @@ static ClientResult understand(const Buffer *buffer, long status, json_t **ret_a
         json_error_t json_error;
         json_t *answer = buffer->data ? json_loadb(buffer->data, buffer->size, JSON_DECODE_ANY, &json_error) : NULL;
         /* health that is unhealthy comes with 503, so that curl -f tells it, and is an answer all the same */
-        if (answer && (status == 200 || (status == 503 && pick_text(answer, "status")[0] != '\0'))) {
+        if (answer && (status / 100 == 2 || (status == 503 && pick_text(answer, "status")[0] != '\0'))) {
                 *ret_answer = answer;
                 return CLIENT_ANSWERED;
         }

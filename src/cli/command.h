@@ -7,11 +7,19 @@
 
 #define PROGRAM "auto-rollback" /* where a line to type is shown; who we are is in verbs.h, Program */
 
+#define SETS_MAX 32 /* more than there are rules to be set */
+
 typedef struct Options {
         const char *config_path;
         bool config_given; /* on the command line */
-        bool json, dry_run, yes, no_input, reference, act, help;
-        const char *to;       /* NULL: not given */
+        bool json, dry_run, yes, no_input, reference, act, allow_row_loss, help;
+        bool all, markdown;
+        const char *to;           /* NULL: not given */
+        const char *from;         /* the same */
+        const char *csv, *labels; /* of a backtest; NULL: not given */
+        bool prometheus;
+        unsigned set_count;
+        const char *sets[SETS_MAX];
         const char *limit;    /* as typed; NULL: not given */
         const char *interval; /* the same */
 } Options;

@@ -20,6 +20,14 @@ enum {
         OPTION_REFERENCE,
         OPTION_INTERVAL,
         OPTION_ACT,
+        OPTION_ROW_LOSS,
+        OPTION_FROM,
+        OPTION_ALL,
+        OPTION_MARKDOWN,
+        OPTION_CSV,
+        OPTION_PROMETHEUS,
+        OPTION_SET,
+        OPTION_LABELS,
         OPTION_GENERATE
 };
 
@@ -34,6 +42,14 @@ static const struct option long_options[] = {
         {"reference", no_argument, NULL, OPTION_REFERENCE},
         {"interval", required_argument, NULL, OPTION_INTERVAL},
         {"act", no_argument, NULL, OPTION_ACT},
+        {"allow-row-loss", no_argument, NULL, OPTION_ROW_LOSS},
+        {"from", required_argument, NULL, OPTION_FROM},
+        {"all", no_argument, NULL, OPTION_ALL},
+        {"markdown", no_argument, NULL, OPTION_MARKDOWN},
+        {"csv", required_argument, NULL, OPTION_CSV},
+        {"prometheus", no_argument, NULL, OPTION_PROMETHEUS},
+        {"set", required_argument, NULL, OPTION_SET},
+        {"labels", required_argument, NULL, OPTION_LABELS},
         {"generate", required_argument, NULL, OPTION_GENERATE}, /* for packagers */
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
@@ -42,10 +58,40 @@ static const struct option long_options[] = {
 
 /* What was typed and not every verb understands. */
 typedef struct Typed {
-        unsigned options; /* set of VerbOption */
+        unsigned options;     /* set of VerbOption */
+        const char *backtest; /* the one of ALLOW_BACKTEST that was typed */
         bool version;
         const char *generate; /* NULL: not asked for */
 } Typed;
+
+static const char *options_name_of(int letter) {
+        return letter == OPTION_CSV      ? "--csv"
+               : letter == OPTION_LABELS ? "--labels"
+               : letter == OPTION_SET    ? "--set"
+                                         : "--prometheus";
+}
+
+/* What only a backtest understands. False: one --set too many. */
+static bool take_backtest_option(int letter, Options *options) {
+        switch (letter) {
+        case OPTION_CSV:
+                options->csv = optarg;
+                return true;
+        case OPTION_LABELS:
+                options->labels = optarg;
+                return true;
+        case OPTION_PROMETHEUS:
+                options->prometheus = true;
+                return true;
+        default:
+                if (options->set_count == SETS_MAX) {
+                        fprintf(stderr, "%s: --set: at most %d of them\n", program.name, SETS_MAX);
+                        return false;
+                }
+                options->sets[options->set_count++] = optarg;
+                return true;
+        }
+}
 
 static int parse_options(int argc, char **argv, Options *options, Typed *typed) {
         static char name[32];
@@ -84,6 +130,27 @@ static int parse_options(int argc, char **argv, Options *options, Typed *typed) 
                         options->to = optarg;
                         typed->options |= ALLOW_TO;
                         break;
+                case OPTION_FROM:
+                        options->from = optarg;
+                        typed->options |= ALLOW_PERIOD;
+                        break;
+                case OPTION_CSV:
+                case OPTION_PROMETHEUS:
+                case OPTION_SET:
+                case OPTION_LABELS:
+                        typed->options |= ALLOW_BACKTEST;
+                        typed->backtest = options_name_of(letter);
+                        if (!take_backtest_option(letter, options))
+                                return EXIT_USAGE_ERROR;
+                        break;
+                case OPTION_MARKDOWN:
+                        options->markdown = true;
+                        typed->options |= ALLOW_MARKDOWN;
+                        break;
+                case OPTION_ALL:
+                        options->all = true;
+                        typed->options |= ALLOW_ALL;
+                        break;
                 case OPTION_LIMIT:
                         options->limit = optarg;
                         typed->options |= ALLOW_LIMIT;
@@ -102,6 +169,10 @@ static int parse_options(int argc, char **argv, Options *options, Typed *typed) 
                 case OPTION_ACT:
                         options->act = true;
                         typed->options |= ALLOW_ACT;
+                        break;
+                case OPTION_ROW_LOSS:
+                        options->allow_row_loss = true;
+                        typed->options |= ALLOW_ROW_LOSS;
                         break;
                 default: /* getopt has said what is wrong */
                         if (optopt >= '0' && optopt <= '9')
@@ -127,16 +198,23 @@ static const char *option_name(unsigned option) {
                : option == ALLOW_LIMIT    ? "--limit"
                : option == ALLOW_ACT      ? "--act"
                : option == ALLOW_INTERVAL ? "--interval"
+               : option == ALLOW_ROW_LOSS ? "--allow-row-loss"
+               : option == ALLOW_PERIOD   ? "--from"
+               : option == ALLOW_ALL      ? "--all"
+               : option == ALLOW_MARKDOWN ? "--markdown"
                                           : "--reference";
 }
 
 /* An option a verb doesn't know is an error, never ignored: `status --dry-run` is harmless, but `deploy --to` isn't. */
 static int check_usage(const Command *command, const Typed *typed) {
         const Verb *verb = command->verb;
-        for (unsigned option = 1; option <= ALLOW_INTERVAL; option <<= 1)
-                if (typed->options & option & ~verb->options)
+        unsigned allowed = verb->options | (verb->options & ALLOW_PERIOD ? ALLOW_TO : 0U);
+        for (unsigned option = 1; option <= ALLOW_MARKDOWN; option <<= 1)
+                if (typed->options & option & ~allowed)
                         return command_error(command, EXIT_USAGE_ERROR, "'%s' has no option %s; see: %s %s --help",
-                                             verb->name, option_name(option), program.name, verb->name);
+                                             verb->name,
+                                             option == ALLOW_BACKTEST ? typed->backtest : option_name(option),
+                                             program.name, verb->name);
         if (command->argc < verb->min_arguments)
                 return command_error(command, EXIT_USAGE_ERROR, "%s is missing; usage: %s %s %s", verb->arguments,
                                      program.name, verb->name, verb->arguments);

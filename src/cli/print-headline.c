@@ -118,5 +118,10 @@ void print_headline(const Terminal *out, const json_t *status) {
                 say(out, TONE_BAD, "Which release is live is not known: %s", pick_text(status, "version_problem"));
         else if (!say_what_is_bad(out, status))
                 say_what_is_doubtful(out, status);
+        if (pick_is(status, "mode", "shadow")) {
+                fputc('\n', out->file);
+                say(out, TONE_DOUBT,
+                    "Shadow mode: nothing is rolled back automatically, it is only decided and recorded.");
+        }
         fputs("\n\n", out->file);
 }

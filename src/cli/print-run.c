@@ -157,6 +157,19 @@ void print_run_end(const Terminal *out, const json_t *run, const char *why_unkno
         say_what_next(out, run);
 }
 
+void print_database(const Terminal *out, const json_t *plan) {
+        const json_t *database = pick(plan, "database");
+        if (!database)
+                return;
+        bool good = pick_is(database, "verdict", "compatible"), bad = pick_is(database, "verdict", "refused");
+        terminal_say(out,
+                     good  ? TONE_PLAIN
+                     : bad ? TONE_BAD
+                           : TONE_DOUBT,
+                     "Database: %s", pick_text(database, "detail"));
+        fputc('\n', out->file);
+}
+
 void print_plan(const Terminal *out, const json_t *plan) {
         const char *from = pick_text(plan, "from"), *state = pick_text(plan, "target_state");
         const json_t *steps = pick(plan, "steps"), *step;
@@ -175,11 +188,17 @@ void print_plan(const Terminal *out, const json_t *plan) {
         }
         fprintf(out->file, "\nAt most %g s in all, step 0 not counted: a ceiling, not a schedule.\n",
                 (double)pick_int(plan, "ceiling_ms", 0) / 1000);
+        if (pick_text(plan, "none_left")[0]) {
+                terminal_say(out, TONE_DOUBT, "After it no target that is proven ready would be left: %s.",
+                             pick_text(plan, "none_left"));
+                fputc('\n', out->file);
+        }
         const json_t *gate = pick(plan, "gate");
         fprintf(out->file, "%s\n",
                 json_is_true(gate)    ? "Requests are parked meanwhile, not refused."
                 : json_is_false(gate) ? "Without a parking gate requests are refused while nothing serves."
                                       : "Whether requests can be parked meanwhile is not known.");
+        print_database(out, plan);
         const char *warning = pick_text(plan, "target_warning");
         if (state[0] && !warning[0]) { /* a warning names the state itself */
                 terminal_say(out, strcmp(state, "good") == 0 ? TONE_GOOD : TONE_DOUBT, "%s is %s.",

@@ -17,11 +17,20 @@ const char *run_validation_words(const json_t *run); /* "; validated"; "" when t
 bool run_ended_json(const json_t *run);              /* its phase is one of the three ends */
 
 void print_plan(const Terminal *out, const json_t *plan);
+void print_database(const Terminal *out, const json_t *plan); /* its line; nothing when the database isn't asked */
 /* The specification's text ("Step 5: Validate Rollback"), then its two lists with what was measured. Returns the exit code. */
 int print_validation(const Terminal *out, const json_t *validation);
 /* The same measurements when there is no rollback to be judged by them. */
 void print_present_metrics(const Terminal *out, const json_t *validation);
 void print_status(const Terminal *out, const json_t *status);
+void print_backtest(const Terminal *out, const json_t *report);
 void print_history(const Terminal *out, const json_t *history);
+void print_incidents(const Terminal *out, const json_t *answer);
+void print_incident(const Terminal *out, const json_t *incident);                          /* all of one */
+void print_incident_change(const Terminal *out, const json_t *incident, const char *done); /* "acknowledged" */
 void print_audit(const Terminal *out, const json_t *audit);
+void print_explanation(const Terminal *out, const json_t *explanation);
+void print_replay(const Terminal *out, const json_t *replay); /* one line */
+void print_chain(const Terminal *out, const json_t *chain);
+void print_shadow(const Terminal *out, const json_t *report);
 void print_releases(const Terminal *out, const json_t *answer);

@@ -96,13 +96,17 @@ static void tell_changes(Progress *progress, const char *list, bool recovery) {
                 if (id < 0 || id >= STEP_COUNT || strcmp(state, "pending") == 0 || hidden(progress->run, step))
                         continue;
                 ProgressSeen *seen = &progress->seen[recovery][id];
+                const char *detail = pick_text(step, "detail");
                 bool same = strcmp(seen->state, state) == 0 && seen->attempt == pick_int(step, "attempt", 0);
-                if (same && (!acting(step) || seen->told_acting))
+                bool further = acting(step) && strcmp(seen->detail, detail) != 0;
+                if (same && (!acting(step) || seen->told_acting) && !further)
                         continue;
                 bool tell = !acting(step) || taken_ms(step) >= TELL_ACTING_AFTER_MS;
                 snprintf(seen->state, sizeof seen->state, "%s", state);
                 seen->attempt = pick_int(step, "attempt", 0);
                 seen->told_acting = acting(step) && tell;
+                if (tell)
+                        snprintf(seen->detail, sizeof seen->detail, "%s", detail);
                 if (tell)
                         tell_step(progress, step, recovery, last > 0 ? last - 1 : 0);
         }

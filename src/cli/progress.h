@@ -11,6 +11,7 @@ typedef struct ProgressSeen {
         char state[16];
         int64_t attempt;
         bool told_acting;
+        char detail[DETAIL_MAX]; /* how far the act under way was, when it was last told */
 } ProgressSeen;
 
 typedef struct Progress {

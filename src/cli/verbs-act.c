@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "base/exit-codes.h"
 #include "base/text.h"
+#include "cli/ask-plan.h"
 #include "cli/pick.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
@@ -55,20 +56,20 @@ static const char *mend_reason(const Command *command, const char *reason, char 
 
 /* ---- plans ---- */
 
-static int ask_plan(Command *command, const char *kind, const char *mode, const char *to, json_t **ret_plan) {
+static int ask_plan_of(Command *command, const char *kind, const char *mode, const char *to, json_t **ret_plan) {
         char query[160];
         snprintf(query, sizeof query, "?kind=%s&mode=%s%s%s", kind, mode, to ? "&to=" : "", to ? to : "");
         json_t *arguments = json_pack("{s:s, s:s, s:s*}", "kind", kind, "mode", mode, "to", to);
         const Question question = {
                 .path = "/api/v3/plan", .query = query, .breakglass = "plan", .arguments = arguments};
-        int r = command_ask(command, &question, ret_plan, NULL);
+        int r = ask_plan(command, &question, ret_plan);
         json_decref(arguments);
         return r;
 }
 
 static int dry_run(Command *command, const char *kind, const char *mode, const char *to) {
         json_t *plan = NULL;
-        int r = ask_plan(command, kind, mode, to, &plan);
+        int r = ask_plan_of(command, kind, mode, to, &plan);
         if (r != 0)
                 return r;
         if (command->options.json)
@@ -113,8 +114,9 @@ static int refuse_to_ask(const Command *command, const char *reason, const char 
         fprintf(command->err.file, "  " PROGRAM " ");
         if (command->options.config_given)
                 fprintf(command->err.file, "--config %s ", command->options.config_path);
-        fprintf(command->err.file, "manual --yes %s%s%s", command->options.to ? "--to " : "",
-                command->options.to ? command->options.to : "", command->options.to ? " " : "");
+        fprintf(command->err.file, "manual --yes %s%s%s%s", command->options.allow_row_loss ? "--allow-row-loss " : "",
+                command->options.to ? "--to " : "", command->options.to ? command->options.to : "",
+                command->options.to ? " " : "");
         print_quoted(command->err.file, reason);
         fputc('\n', command->err.file);
         return EXIT_USAGE_ERROR;
@@ -127,7 +129,11 @@ static int confirm(const Command *command, const json_t *plan, const char *reaso
         const char *from = pick_text(plan, "from");
         fprintf(file, "Current version: %s\n", from[0] ? from : "unknown");
         fprintf(file, "Target version: %s\n", pick_text(plan, "to"));
+        print_database(&command->err, plan);
         terminal_say(&command->err, TONE_PLAIN, "Reason: %s", reason);
+        if (command->options.allow_row_loss)
+                terminal_say(&command->err, TONE_DOUBT,
+                             "\nRows that the way back can't keep may go (--allow-row-loss)");
         fprintf(file, "\n\nConfirm rollback? (yes/no): ");
         fflush(file);
         if (!fgets(answer, sizeof answer, stdin))
@@ -137,6 +143,11 @@ static int confirm(const Command *command, const json_t *plan, const char *reaso
                 return 0;
         fprintf(file, "Not confirmed: nothing was touched.\n");
         return EXIT_CANCELLED;
+}
+
+/* Only sent when it was typed, so that a controller from before it still answers. */
+static json_t *row_loss(const Command *command) {
+        return command->options.allow_row_loss ? json_true() : NULL;
 }
 
 static void warn_about(const Command *command, const json_t *plan) {
@@ -162,15 +173,16 @@ int verb_manual(Command *command) {
         if (!command->options.yes && !isatty(STDIN_FILENO))
                 return refuse_to_ask(command, reason, "there is no terminal to ask on");
         json_t *plan = NULL;
-        r = ask_plan(command, "rollback", "manual", to, &plan);
+        r = ask_plan_of(command, "rollback", "manual", to, &plan);
         if (r != 0)
                 return r;
         warn_about(command, plan);
         r = command->options.yes ? 0 : confirm(command, plan, reason);
         /* what was shown is what is done: not another target, nor another release that was made current meanwhile */
-        json_t *body = r == 0 ? json_pack("{s:s, s:s, s:s*, s:s*}", "mode", "manual", "reason", reason, "to",
+        json_t *body = r == 0 ? json_pack("{s:s, s:s, s:s*, s:s*, s:o*}", "mode", "manual", "reason", reason, "to",
                                           json_string_value(pick(plan, "to")), "expect_from",
-                                          pick_text(plan, "from")[0] ? pick_text(plan, "from") : NULL)
+                                          pick_text(plan, "from")[0] ? pick_text(plan, "from") : NULL, "allow_row_loss",
+                                          row_loss(command))
                               : NULL;
         json_decref(plan);
         return r == 0 ? begin(command, "/api/v3/rollback", body, "rollback") : r;
@@ -186,7 +198,45 @@ int verb_emergency(Command *command) {
                 return dry_run(command, "rollback", "emergency", to);
         const char *reason = command->argc > 0 ? mend_reason(command, command->argv[0], line) : REASON_NONE;
         return begin(command, "/api/v3/rollback",
-                     json_pack("{s:s, s:s, s:s*}", "mode", "emergency", "reason", reason, "to", to), "rollback");
+                     json_pack("{s:s, s:s, s:s*, s:o*}", "mode", "emergency", "reason", reason, "to", to,
+                               "allow_row_loss", row_loss(command)),
+                     "rollback");
+}
+
+/* Whether the way back may be burnt; what can't be asked for now is refused by the controller itself. */
+static int ask_none_left(Command *command, const char *version, bool *ret_accepted) {
+        char query[160], answer[16] = "";
+        FILE *file = command->err.file;
+        json_t *plan = NULL;
+        snprintf(query, sizeof query, "?kind=deployment&mode=manual&to=%s", version);
+        const Question question = {.path = "/api/v3/plan", .query = query};
+        bool asks = command_peek(command, &question, &plan) && pick_text(plan, "none_left")[0];
+        if (asks)
+                terminal_say(&command->err, TONE_DOUBT,
+                             "Warning: after this deployment no target that is proven ready would be left: %s.\n",
+                             pick_text(plan, "none_left"));
+        json_decref(plan);
+        if (!asks)
+                return 0;
+        if (command->options.no_input || !isatty(STDIN_FILENO)) {
+                command_error(
+                        command, EXIT_REFUSED,
+                        "nothing was touched; what is wrong in full: auto-rollback ready. To deploy all the same:");
+                fprintf(file, "  " PROGRAM " ");
+                if (command->options.config_given)
+                        fprintf(file, "--config %s ", command->options.config_path);
+                fprintf(file, "deploy --yes %s\n", version);
+                return EXIT_REFUSED;
+        }
+        fprintf(file, "Deploy all the same? (yes/no): ");
+        fflush(file);
+        if (!fgets(answer, sizeof answer, stdin))
+                fputc('\n', file);
+        answer[strcspn(answer, "\r\n")] = '\0';
+        *ret_accepted = strcmp(answer, "yes") == 0;
+        if (!*ret_accepted)
+                fprintf(file, "Not confirmed: nothing was touched.\n");
+        return *ret_accepted ? 0 : EXIT_CANCELLED;
 }
 
 int verb_deploy(Command *command) {
@@ -196,7 +246,13 @@ int verb_deploy(Command *command) {
                 return r;
         if (command->options.dry_run)
                 return dry_run(command, "deployment", "manual", version);
-        return begin(command, "/api/v3/deploy", json_pack("{s:s}", "version", version), NULL);
+        bool accepted = command->options.yes;
+        r = accepted ? 0 : ask_none_left(command, version, &accepted);
+        return r != 0 ? r
+                      : begin(command, "/api/v3/deploy",
+                              json_pack("{s:s, s:o*}", "version", version, "accept_no_target",
+                                        accepted ? json_true() : NULL),
+                              NULL);
 }
 
 static int newest_run_id(Command *command, int64_t *ret_id) {

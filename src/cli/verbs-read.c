@@ -1,9 +1,11 @@
 /* The verbs that only look. */
 #include "base/exit-codes.h"
+#include "cli/ask-plan.h"
 #include "cli/pick.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
 #include "core/run-table.h"
+#include "daemon/outbox-send.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,17 +14,20 @@
 #define HISTORY_LOOKED_AT 100 /* runs */
 
 /* One question, printed for people by `print`. */
-static int show(Command *command, const Question *question, void (*print)(const Terminal *out, const json_t *answer)) {
-        json_t *answer = NULL;
-        int r = command_ask(command, question, &answer, NULL);
-        if (r != 0)
-                return r;
+/* Takes over `answer`. */
+static int show_answer(Command *command, json_t *answer, void (*print)(const Terminal *out, const json_t *answer)) {
         if (command->options.json)
                 print_json(stdout, answer);
         else
                 print(&command->out, answer);
         json_decref(answer);
         return EXIT_OK;
+}
+
+static int show(Command *command, const Question *question, void (*print)(const Terminal *out, const json_t *answer)) {
+        json_t *answer = NULL;
+        int r = command_ask(command, question, &answer, NULL);
+        return r != 0 ? r : show_answer(command, answer, print);
 }
 
 int verb_status(Command *command) {
@@ -115,9 +120,10 @@ int verb_plan(Command *command) {
         }
         const Question question = {
                 .path = "/api/v3/plan", .query = query, .breakglass = "plan", .arguments = arguments};
-        int r = show(command, &question, print_plan);
+        json_t *plan = NULL;
+        int r = ask_plan(command, &question, &plan);
         json_decref(arguments);
-        return r;
+        return r != 0 ? r : show_answer(command, plan, print_plan);
 }
 
 /* A question that --limit is for. */
@@ -151,14 +157,31 @@ int verb_audit(Command *command) {
         return show_limited(command, "/api/v3/audit", "audit", print_audit);
 }
 
+static void warn_of_secrets(const Config *config, json_t *list) {
+        static const char *const keys[] = {"secret_file", "token_file"};
+        char secret[256];
+        for (unsigned i = 0; i < config->receiver_count; i++)
+                for (size_t k = 0; k < ARRAY_SIZE(keys); k++) {
+                        Error error = {0};
+                        if (secret_read(settings_string(config->receivers[i].settings, keys[k]), secret, sizeof secret,
+                                        &error) < 0)
+                                json_array_append_new(list, json_sprintf("receiver %s can't be told: %s: %s",
+                                                                         config->receivers[i].name, keys[k],
+                                                                         error_text(&error)));
+                        explicit_bzero(secret, sizeof secret);
+                }
+}
+
 /* What is allowed, and yet not what most want: nobody should find that out in an outage. */
 static json_t *config_warnings(const Config *config) {
         json_t *list = json_array();
         const char *map = config->traffic_driver && strcmp(config->traffic_driver->name, "haproxy") == 0
                                   ? settings_string(config->traffic_settings, "gate_map")
                                   : "";
-        if (!config->alert_command[0])
-                json_array_append_new(list, json_string("nobody is told: alerts.command is not set"));
+        if (!config->alert_command[0] && config->receiver_count == 0)
+                json_array_append_new(list,
+                                      json_string("nobody is told: neither receivers nor alerts.command are set"));
+        warn_of_secrets(config, list);
         if (!config->metrics_driver)
                 json_array_append_new(
                         list,

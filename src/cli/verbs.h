@@ -14,6 +14,11 @@ typedef enum VerbOption {
         NEEDS_CONFIG = 1 << 7, /* can't do anything without a configuration, not even ask a controller */
         NO_CONFIG = 1 << 8,    /* doesn't read it */
         ALLOW_INTERVAL = 1 << 9,
+        ALLOW_ROW_LOSS = 1 << 10,
+        ALLOW_PERIOD = 1 << 11, /* --from and --to are moments */
+        ALLOW_ALL = 1 << 12,
+        ALLOW_MARKDOWN = 1 << 14,
+        ALLOW_BACKTEST = 1 << 13, /* --csv, --prometheus, --set, --labels */
 } VerbOption;
 
 struct Verb {
@@ -67,6 +72,8 @@ int verb_emergency(Command *command);
 int verb_validate(Command *command);
 int verb_plan(Command *command);
 int verb_deploy(Command *command);
+int verb_ready(Command *command);
+int verb_runbook(Command *command);
 int verb_pause(Command *command);
 int verb_resume(Command *command);
 int verb_drain(Command *command);
@@ -74,7 +81,15 @@ int verb_restore(Command *command);
 int verb_history(Command *command);
 int verb_cancel(Command *command);
 int verb_audit(Command *command);
+int verb_incidents(Command *command);
+int verb_explain(Command *command);
+int verb_replay(Command *command);
+int verb_verify(Command *command);
+int verb_shadow_report(Command *command);
+int verb_receivers(Command *command);
 int verb_token(Command *command);
 int verb_adopt(Command *command);
+int verb_backtest(Command *command);
 int verb_check_config(Command *command);
+int verb_consistency_check(Command *command);
 int verb_diagram(Command *command);

@@ -37,6 +37,14 @@ typedef struct ConsensusHistory {
         } members[MEMBERS_MAX];
 } ConsensusHistory;
 
+/* All that consensus_judge() was given, so that it can be asked again. */
+typedef struct ConsensusLook {
+        bool asked;
+        int64_t patience_us;
+        ConsensusHistory before;
+        ConsensusState state;
+} ConsensusLook;
+
 typedef struct ConsensusView {
         Tristate quorum;                   /* not known: missing, but not for long enough yet */
         uint64_t leader;                   /* that a majority follows; 0: none */

@@ -1,5 +1,6 @@
 #include "core/engine.h"
 
+#include "base/macros.h"
 #include "core/names.h"
 #include "core/words.h"
 
@@ -132,15 +133,15 @@ bool engine_add(Engine *engine, const Sample *sample) {
 
 /* Timers are late by a few milliseconds, and not always by the same: the far edge gives half an interval, so that a full window
  * holds `expected` samples however its edges fall. It can't hold more: the sample before begins a whole interval earlier. */
-static bool in_window(const Rules *rules, const Sample *sample, int64_t now_mono) {
-        return sample->end_mono <= now_mono && sample->end_mono > now_mono - rules->window_us - rules->interval_us / 2;
+bool engine_in_window(const Rules *rules, int64_t end_mono, int64_t now_mono) {
+        return end_mono <= now_mono && end_mono > now_mono - rules->window_us - rules->interval_us / 2;
 }
 
 static void collect_window(const Engine *engine, int64_t now_mono, Verdict *verdict) {
         for (unsigned back = 0; back < engine->count && verdict->count < verdict->expected; back++) {
                 const Sample *sample =
                         &engine->samples[(engine->newest + WINDOW_SAMPLES_MAX - back) % WINDOW_SAMPLES_MAX];
-                if (in_window(&engine->rules, sample, now_mono))
+                if (engine_in_window(&engine->rules, sample->end_mono, now_mono))
                         verdict->samples[verdict->count++] = sample;
         }
         for (unsigned i = 0; i < verdict->count / 2; i++) { /* oldest first */
@@ -150,16 +151,24 @@ static void collect_window(const Engine *engine, int64_t now_mono, Verdict *verd
         }
 }
 
+static const unsigned counted_triggers[] = {TRIGGER_ERROR_RATE, TRIGGER_LATENCY_P99, TRIGGER_SUCCESS_RATE};
+
+void engine_count(WindowSums *sums, SampleState state, unsigned triggers, int sign) {
+        sums->degraded += (unsigned)(state == SAMPLE_DEGRADED ? sign : 0);
+        sums->healthy += (unsigned)(state == SAMPLE_HEALTHY ? sign : 0);
+        for (unsigned i = 0; i < ARRAY_SIZE(counted_triggers); i++)
+                sums->exceeded[i] += (unsigned)(triggers & counted_triggers[i] ? sign : 0);
+}
+
 /* Exceeded in at least half of the degraded samples; when none was, the ones that were exceeded most. */
-static unsigned leading_triggers(const unsigned counts[3], unsigned degraded) {
-        static const unsigned bits[] = {TRIGGER_ERROR_RATE, TRIGGER_LATENCY_P99, TRIGGER_SUCCESS_RATE};
+unsigned engine_leading_triggers(const WindowSums *sums) {
         unsigned most = 0, triggers = 0;
-        for (unsigned i = 0; i < 3; i++)
-                most = counts[i] > most ? counts[i] : most;
-        unsigned enough = most * 2 >= degraded ? (degraded + 1) / 2 : most;
-        for (unsigned i = 0; i < 3; i++)
-                if (counts[i] > 0 && counts[i] >= enough)
-                        triggers |= bits[i];
+        for (unsigned i = 0; i < ARRAY_SIZE(counted_triggers); i++)
+                most = sums->exceeded[i] > most ? sums->exceeded[i] : most;
+        unsigned enough = most * 2 >= sums->degraded ? (sums->degraded + 1) / 2 : most;
+        for (unsigned i = 0; i < ARRAY_SIZE(counted_triggers); i++)
+                if (sums->exceeded[i] > 0 && sums->exceeded[i] >= enough)
+                        triggers |= counted_triggers[i];
         return triggers;
 }
 
@@ -191,22 +200,20 @@ static void describe(Verdict *verdict, unsigned triggers, bool enough, bool fres
 
 void engine_verdict(const Engine *engine, int64_t now_mono, Verdict *ret) {
         const Rules *rules = &engine->rules;
-        *ret = (Verdict){.expected = engine_expected(rules), .needed = engine_needed(rules)};
+        *ret = (Verdict){.at_mono = now_mono, .expected = engine_expected(rules), .needed = engine_needed(rules)};
         collect_window(engine, now_mono, ret);
 
-        unsigned counts[3] = {0};
+        WindowSums sums = {0};
         SampleJudgement judgement = {0};
         for (unsigned i = 0; i < ret->count; i++) {
                 engine_judge_sample(rules, ret->samples[i], &judgement);
-                ret->degraded += judgement.state == SAMPLE_DEGRADED;
-                ret->healthy += judgement.state == SAMPLE_HEALTHY;
-                counts[0] += (judgement.triggers & TRIGGER_ERROR_RATE) != 0;
-                counts[1] += (judgement.triggers & TRIGGER_LATENCY_P99) != 0;
-                counts[2] += (judgement.triggers & TRIGGER_SUCCESS_RATE) != 0;
+                engine_count(&sums, judgement.state, judgement.triggers, 1);
         }
+        ret->degraded = sums.degraded;
+        ret->healthy = sums.healthy;
         ret->unknown = ret->expected - ret->degraded - ret->healthy;
 
-        unsigned triggers = leading_triggers(counts, ret->degraded);
+        unsigned triggers = engine_leading_triggers(&sums);
         bool fresh = ret->count > 0 && now_mono - ret->samples[ret->count - 1]->end_mono < rules->interval_us * 3 / 2;
         bool enough = ret->degraded >= ret->needed;
         ret->triggered = enough && fresh && judgement.state == SAMPLE_DEGRADED; /* the newest was judged last */

@@ -34,6 +34,7 @@ typedef struct Engine {
 } Engine;
 
 typedef struct Verdict {
+        int64_t at_mono; /* as of then */
         bool triggered;
         unsigned triggers; /* exceeded in at least half of the degraded samples; 0 unless triggered */
         unsigned expected, needed, degraded, healthy;
@@ -59,6 +60,20 @@ void engine_restart(Engine *engine, int64_t mono);
 bool engine_add(Engine *engine, const Sample *sample);
 
 void engine_verdict(const Engine *engine, int64_t now_mono, Verdict *ret);
+
+/* ---- its arithmetic ---- */
+
+/* What a verdict rests on: engine_verdict() counts anew over its window, core/backtest.c as samples come and go. */
+typedef struct WindowSums {
+        unsigned degraded, healthy;
+        unsigned exceeded[3]; /* samples beyond each limit: error rate, p99 latency, success rate */
+} WindowSums;
+
+/* One sample more (`sign` 1), or one less (-1). */
+void engine_count(WindowSums *sums, SampleState state, unsigned triggers, int sign);
+unsigned engine_leading_triggers(const WindowSums *sums); /* which triggers a verdict on them would name */
+/* A sample that ended then is in the window that ends now. */
+bool engine_in_window(const Rules *rules, int64_t end_mono, int64_t now_mono);
 
 /* The newest sample, or NULL. */
 const Sample *engine_newest(const Engine *engine);

@@ -55,6 +55,7 @@ static const char *const guards[] = {
         [GUARD_SAME_BEFORE] = "same_before",
         [GUARD_DRAINED_BY_OPERATOR] = "drained_by_operator",
         [GUARD_RUN_UNSOUND] = "run_unsound",
+        [GUARD_SHADOW] = "shadow",
 };
 static const char *const guard_texts[] = {
         [GUARD_NONE] = "",
@@ -69,6 +70,7 @@ static const char *const guard_texts[] = {
         [GUARD_DRAINED_BY_OPERATOR] = "an operator has drained the traffic; nothing is done behind their back",
         [GUARD_RUN_UNSOUND] =
                 "a run was left open that can't be gone on with; a person has to look, then: auto-rollback resume",
+        [GUARD_SHADOW] = "shadow mode: what would be done is only recorded (decision.mode)",
 };
 static const char *const severities[] = {
         [SEVERITY_P0] = "P0",

@@ -1,5 +1,6 @@
 #include "core/policy.h"
 
+#include "base/macros.h"
 #include "core/names.h"
 #include "core/version.h"
 #include "core/words.h"
@@ -250,23 +251,66 @@ static Guard guard_target(const PolicyInput *input, char target[VERSION_MAX]) {
         return r < 0 ? GUARD_NO_TARGET : GUARD_NONE;
 }
 
-/* In this order: the first "no" is the one a person reads. */
+static bool unsound(const PolicyInput *input, UNUSED unsigned triggers, UNUSED Guard target) {
+        return input->run_unsound;
+}
+static bool not_armed(const PolicyInput *input, UNUSED unsigned triggers, UNUSED Guard target) {
+        return !policy_armed(input->rules, input->deployment, input->deployment_age_us, NULL);
+}
+static bool rolled_back(const PolicyInput *input, UNUSED unsigned triggers, UNUSED Guard target) {
+        return input->deployment_is_rollback || (input->deployment && input->deployment->rolled_back);
+}
+static bool spent(const PolicyInput *input, UNUSED unsigned triggers, UNUSED Guard target) {
+        return input->rollbacks_today >= input->rules->rollbacks_per_day;
+}
+static bool same_before(const PolicyInput *input, unsigned triggers, UNUSED Guard target) {
+        return input->deployment && (triggers & ~input->deployment->symptoms_before) == 0;
+}
+static bool drained(const PolicyInput *input, UNUSED unsigned triggers, UNUSED Guard target) {
+        return input->drained_by_operator;
+}
+static bool no_target(UNUSED const PolicyInput *input, UNUSED unsigned triggers, Guard target) {
+        return target == GUARD_NO_TARGET;
+}
+static bool target_unproven(UNUSED const PolicyInput *input, UNUSED unsigned triggers, Guard target) {
+        return target == GUARD_TARGET_UNPROVEN;
+}
+static bool shadow(const PolicyInput *input, UNUSED unsigned triggers, UNUSED Guard target) {
+        return input->shadow;
+}
+
+/* In this order: the first "no" is the one a person reads. Shadow mode comes last, so that what it forbids would have been done. */
+static const struct {
+        Guard guard;
+        bool (*forbids)(const PolicyInput *input, unsigned triggers, Guard target);
+} guards[] = {
+        {GUARD_RUN_UNSOUND, unsound},
+        {GUARD_NOT_ARMED, not_armed},
+        {GUARD_ALREADY_ROLLED_BACK, rolled_back},
+        {GUARD_BUDGET_SPENT, spent},
+        {GUARD_SAME_BEFORE, same_before},
+        {GUARD_DRAINED_BY_OPERATOR, drained},
+        {GUARD_NO_TARGET, no_target},
+        {GUARD_TARGET_UNPROVEN, target_unproven},
+        {GUARD_SHADOW, shadow},
+};
+static_assert(ARRAY_SIZE(guards) == GUARD_SHADOW, "a guard that is never asked");
+
+unsigned policy_ask_guards(const PolicyInput *input, unsigned triggers, char ret_target[VERSION_MAX],
+                           GuardAnswer ret_answers[GUARD_SHADOW]) {
+        Guard target = guard_target(input, ret_target); /* named in any case */
+        for (unsigned i = 0; i < ARRAY_SIZE(guards); i++)
+                ret_answers[i] = (GuardAnswer){guards[i].guard, guards[i].forbids(input, triggers, target)};
+        return ARRAY_SIZE(guards);
+}
+
 static Guard first_guard(const PolicyInput *input, unsigned triggers, char target[VERSION_MAX]) {
-        const Deployment *deployment = input->deployment;
-        Guard doubt = guard_target(input, target); /* named in any case */
-        if (input->run_unsound)
-                return GUARD_RUN_UNSOUND;
-        if (!policy_armed(input->rules, deployment, input->deployment_age_us, NULL))
-                return GUARD_NOT_ARMED;
-        if (input->deployment_is_rollback || (deployment && deployment->rolled_back))
-                return GUARD_ALREADY_ROLLED_BACK;
-        if (input->rollbacks_today >= input->rules->rollbacks_per_day)
-                return GUARD_BUDGET_SPENT;
-        if (deployment && (triggers & ~deployment->symptoms_before) == 0)
-                return GUARD_SAME_BEFORE;
-        if (input->drained_by_operator)
-                return GUARD_DRAINED_BY_OPERATOR;
-        return doubt;
+        GuardAnswer answers[GUARD_SHADOW];
+        unsigned count = policy_ask_guards(input, triggers, target, answers);
+        for (unsigned i = 0; i < count; i++)
+                if (answers[i].forbids)
+                        return answers[i].guard;
+        return GUARD_NONE;
 }
 
 Guard policy_automatic(const PolicyInput *input) {
@@ -278,6 +322,7 @@ void policy_decide(const PolicyInput *input, Decision *ret) {
         memset(ret, 0, sizeof *ret);
         ret->at_wall = input->now_wall;
         ret->rules = *input->rules;
+        ret->rule_version = RULE_VERSION;
         snprintf(ret->version, sizeof ret->version, "%s", text_or_empty(input->version));
         add_immediate(ret, TRIGGER_SERVICE_FAILED, input->unit_failure);
         add_immediate(ret, TRIGGER_OUTAGE, input->outage);

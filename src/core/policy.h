@@ -7,6 +7,11 @@
 #include "core/engine.h"
 #include "core/types.h"
 
+/* What the engine and the policy make of the same evidence. To be raised with every change after which some evidence gives another
+ * decision (a threshold's comparison, the window's edges, a guard, the choice of the target, a sentence of a reason): a
+ * decision is only recomputed by the rules that made it. */
+#define RULE_VERSION 1
+
 #define DAY_US (INT64_C(24) * 3600 * USEC_PER_SEC) /* "rollbacks per day" looks back this far */
 
 typedef enum TargetDoubt {
@@ -41,6 +46,7 @@ typedef struct PolicyInput {
         unsigned release_count;
         int64_t rollbacks_today; /* automatic ones begun within the last DAY_US */
         bool drained_by_operator;
+        bool shadow;              /* what nothing else forbids isn't done either, only recorded */
         bool run_unsound;         /* a run was left open in the journal that can't go on: what is so isn't known */
         const Verdict *verdict;   /* NULL: no samples */
         const char *unit_failure; /* reason of engine_units(); NULL or "": none */
@@ -51,6 +57,14 @@ typedef struct PolicyInput {
 
 /* Always fills the decision with its evidence; `id` stays 0. */
 void policy_decide(const PolicyInput *input, Decision *ret);
+
+/* Every guard with its answer, in the order in which they are asked: the first "no" is the decision's. Returns how many there are. */
+typedef struct GuardAnswer {
+        Guard guard;
+        bool forbids;
+} GuardAnswer;
+unsigned policy_ask_guards(const PolicyInput *input, unsigned triggers, char ret_target[VERSION_MAX],
+                           GuardAnswer ret_answers[GUARD_SHADOW]);
 
 /* Which guard would forbid a rollback, if something triggered now that wasn't so before the deployment; the verdict isn't looked at. */
 Guard policy_automatic(const PolicyInput *input);

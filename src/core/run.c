@@ -204,6 +204,15 @@ static void on_answer(Move *move) {
         }
 }
 
+/* Nothing depends on it, so it isn't made durable. */
+static void on_progress(Move *move) {
+        Run *run = move->run;
+        if (run->waiting != WAIT_STEP || move->event->token != run->token)
+                return;
+        StepRecord *record = run_record_of(run, run->cursor);
+        run_copy_text(record->detail, sizeof record->detail, move->event->detail);
+}
+
 static void on_cancel(Move *move) {
         Run *run = move->run;
         if (run->phase == RUN_NEW || run_ended(run) || run->cancel_requested)
@@ -239,6 +248,9 @@ void run_step(Run *run, const RunEvent *event, RunUpdate *ret_update) {
                 break;
         case EVENT_CANCEL:
                 on_cancel(&move);
+                break;
+        case EVENT_PROGRESS:
+                on_progress(&move);
                 break;
         case EVENT_PROBED:
         case EVENT_STEP_DONE:

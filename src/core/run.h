@@ -37,6 +37,7 @@ typedef enum RunEventType {
         EVENT_STEP_FAILED, /* token, detail */
         EVENT_TIMEOUT,     /* token; detail when the act knows more than "its budget is spent" */
         EVENT_CANCEL,      /* detail: who */
+        EVENT_PROGRESS,    /* token, detail: how far the act under way is; it is only shown */
 } RunEventType;
 
 typedef enum ProbeAnswer { PROBE_UNKNOWN, PROBE_NO, PROBE_YES } ProbeAnswer;

@@ -26,7 +26,7 @@ static const StepSpec steps[] = {
                         .probed = false,
                         .probe = "its answer is good (it changes nothing)",
                         .comment =
-                                "Release complete, configuration present, unit loadable, disk and lock: a refusal leaves the world as it was.",
+                                "Release complete, configuration present, schema compatible or reversible, unit loadable, disk and lock: a refusal leaves the world as it was.",
                 },
         [STEP_PAUSE_DEPLOYMENTS] =
                 {
@@ -95,8 +95,9 @@ static const StepSpec steps[] = {
                         .retry = STEP_RETRY_ONCE,
                         .scope = SCOPE_NODE,
                         .probed = true,
-                        .probe = "`current` and the configuration are the target's",
-                        .comment = "Configuration and the `current` symlink, each replaced atomically.",
+                        .probe = "`current` and the configuration are the target's, and it can work with the schema",
+                        .comment =
+                                "First the database's schema, in one transaction, where the target can't work with it; then configuration and the `current` symlink, each replaced atomically.",
                 },
         [STEP_START_VERSION] =
                 {

@@ -225,6 +225,7 @@ typedef enum Guard {
         GUARD_SAME_BEFORE,         /* the same symptoms were there before the deployment */
         GUARD_DRAINED_BY_OPERATOR,
         GUARD_RUN_UNSOUND,
+        GUARD_SHADOW, /* nothing else forbids it: the engine is only to say what it would do */
 } Guard;
 
 /* A decision and its evidence. */
@@ -241,6 +242,7 @@ typedef struct Decision {
         Sample samples[WINDOW_SAMPLES_MAX];
         Rules rules;
         char reason[REASON_MAX]; /* names the triggers with their numbers */
+        unsigned rule_version;   /* RULE_VERSION of the program that decided (core/policy.h) */
 } Decision;
 
 /* ---- incidents ---- */
@@ -266,8 +268,10 @@ typedef struct Incident {
         char acknowledged_by[INITIATOR_MAX], resolved_by[INITIATOR_MAX];
         char title[DETAIL_MAX];                         /* one line for people */
         char version[VERSION_MAX], target[VERSION_MAX]; /* what misbehaved; what it was rolled back to, "": nothing */
-        int64_t deployment_id, decision_id, run_id;     /* 0: none */
-        char outcome[REASON_MAX];                       /* how it stands, in words */
+        int64_t deployment_id, decision_id, run_id;     /* the newest of the case; 0: none */
+        char source[64];          /* of a review of the machine: "cpu", "memory", "disk"; "": it is about a release */
+        char outcome[REASON_MAX]; /* how it stands, in words */
+        char told[8];             /* the severity that was last told to the receivers; "": none yet */
 } Incident;
 
 /* ---- the world's state, as adapters report it ---- */
@@ -356,8 +360,10 @@ typedef struct Replica {
         char name[64], address[64], state[16], sync[16];
         bool paused;       /* replay is paused */
         bool stale;        /* lag_us is older than what it lacks: nothing was replayed since */
-        int64_t lag_us;    /* -1: not known */
+        bool missing;      /* expected, but the primary doesn't know it */
+        int64_t lag_us;    /* 0: it lacks nothing; -1: not known. While it is stale: at least so much */
         int64_t lag_bytes; /* of WAL not replayed yet; -1: not known */
+        int64_t idle_us; /* since the transaction it replayed last, as it says itself: grows while nothing is written; -1 */
         char detail[128];
 } Replica;
 
@@ -365,10 +371,10 @@ typedef struct Replica {
 
 typedef struct ReplicationState {
         int64_t at_mono;
-        bool primary; /* the server asked is no standby itself */
-        unsigned count, expected;
+        bool primary;                       /* the server asked is no standby itself */
+        unsigned count, expected, left_out; /* left_out: of those that are there, more than fit in here */
         Replica replicas[REPLICAS_MAX];
-        char detail[DETAIL_MAX];
+        char detail[DETAIL_MAX]; /* what is to be known of the server asked, or "" */
 } ReplicationState;
 
 #define MEMBERS_MAX 9

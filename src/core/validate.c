@@ -114,8 +114,7 @@ static void check_health_score(const ValidationInput *input, ValidationCheck *ch
 
 /* What was acknowledged must not be lost. A request that was refused or answered with an error was not acknowledged; what was cut
  * in the hands of the release that left may or may not have been done: that isn't known, so nothing is confirmed. */
-static void check_data_loss(const ValidationInput *input, ValidationCheck *check) {
-        words_append(check->limit, sizeof check->limit, "0 cut");
+static void check_requests_cut(const ValidationInput *input, ValidationCheck *check) {
         if (input->requests_failed < 0) {
                 words_append(check->measured, sizeof check->measured, "%s",
                              told(input->run_words) ? input->run_words : "failed requests were not counted");
@@ -127,6 +126,16 @@ static void check_data_loss(const ValidationInput *input, ValidationCheck *check
                      input->in_flight_cut,
                      input->in_flight_cut > 0 ? " in the bad release's hands: what became of them is not known" : "",
                      input->requests_failed);
+}
+
+/* A check of the data that found damage fails it, however no request was cut; one that found none proves nothing about requests. */
+static void check_data_loss(const ValidationInput *input, ValidationCheck *check) {
+        words_append(check->limit, sizeof check->limit, "0 cut");
+        check_requests_cut(input, check);
+        if (input->data.state == KNOWN_FALSE)
+                check->verdict = CHECK_FAILED;
+        if (input->data.state != KNOWN_NOT)
+                words_append(check->measured, sizeof check->measured, "; %s", input->data.words);
 }
 
 /* Passed only when it holds whatever became of the requests the source lost sight of; failed only when it fails either way. */
@@ -349,7 +358,8 @@ void validate(const ValidationInput *input, Validation *ret) {
         check_fact(&input->byzantine, "0 members", "0 members", "a member differs", &checks[VALIDATE_BYZANTINE]);
         check_fact(&input->database, "replicating", "replicating", "not replicating", &checks[VALIDATE_DATABASE]);
         check_traffic(input, &checks[VALIDATE_TRAFFIC]);
-        check_fact(&input->incidents, "0 alerts", "0 alerts", "alerts stand", &checks[VALIDATE_INCIDENTS]);
+        check_fact(&input->incidents, "0 alerts, 0 unresolved incidents", "0 alerts", "alerts stand",
+                   &checks[VALIDATE_INCIDENTS]);
         check_monitoring(input, &checks[VALIDATE_MONITORING]);
         check_fact(&input->logs, "written since the run", "written", "not written", &checks[VALIDATE_LOGS]);
         check_fact(&input->alerts, "a command that works", "set", "failed", &checks[VALIDATE_ALERTS]);

@@ -72,6 +72,8 @@ typedef struct ValidationInput {
         ValidationFact units, probe; /* "All services operational" */
         ValidationFact traffic;      /* it flows; whether requests arrive is the sample's */
         ValidationFact consensus, byzantine, database, incidents, logs, alerts;
+        ValidationFact
+                data; /* a consistency check that was made since the run: known to be sound, or not; not known: none was */
 
         ValidationFact source; /* the metrics source is heard */
         int64_t sample_age_us; /* of the newest; -1: none */

@@ -23,6 +23,15 @@ typedef struct OutageWatch {
 
 void outage_watch_restart(OutageWatch *watch, int64_t mono);
 
+/* All that engine_outage() was given, so that it can be asked again. */
+typedef struct OutageLook {
+        bool asked;
+        int64_t now_mono;
+        OutageWatch before; /* as the watch was then */
+        MetricsPulse pulse;
+        ProbeView probe;
+} OutageLook;
+
 /* To be asked about every second. True: for outage_window no request has succeeded, at least one has failed in that time, and
  * the health probe has failed at least twice in a row. No traffic is never an outage, and neither is a source that isn't
  * heard. `reason` (at least 1 byte) says it with numbers; it is "" otherwise. */
@@ -38,6 +47,14 @@ typedef struct RestartWatch {
         unsigned count;
         int64_t rises[RESTARTS_KEPT];
 } RestartWatch;
+
+/* All that engine_units() was given. */
+typedef struct UnitsLook {
+        bool asked;
+        int64_t now_mono;
+        RestartWatch before;
+        UnitsState units;
+} UnitsLook;
 
 /* True: a unit is in state failed, or restarted restart_limit times within outage_window (Restart=on-failure hides `failed`). */
 bool engine_units(const Rules *rules, RestartWatch *watch, const UnitsState *units, int64_t now_mono, char *reason,

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/names.h"
+#include "core/severity.h"
 #include "core/words.h"
 #include "daemon/controller.h"
 #include "daemon/holds.h"
@@ -47,6 +48,8 @@ static void judge_releases(Controller *controller, const Run *run) {
                 break;
         case OUTCOME_PUT_BACK:
         case OUTCOME_HELD:
+                if (!deployment && run->steps[STEP_START_VERSION].attempt == 0)
+                        break; /* it was never tried: nothing is known about it that wasn't before */
                 set_state(controller, plan->to, deployment ? RELEASE_FAILED : RELEASE_UNPROVEN);
                 break;
         case OUTCOME_OPEN:
@@ -79,7 +82,7 @@ static void say_how_it_ended(Controller *controller, const Run *run) {
         if (untouched && run->plan.mode != MODE_AUTOMATIC)
                 log_warn("%s", message);
         else
-                alert_set(controller, "run", message);
+                alert_set_as(controller, "run", severity_of_run(run), message);
 }
 
 /* Never twice for one deployment, however the rollback ended. While it is under way nothing is decided. */
@@ -220,8 +223,10 @@ void aftermath_catch_up(Controller *controller) {
                 log_error("it can't be told whether a run ended without its aftermath: %s", error_text(&error));
                 return;
         }
-        for (unsigned i = missed->count; i-- > 1;)
+        for (unsigned i = missed->count; i-- > 1;) {
                 judge_releases(controller, &missed->runs[i]);
+                incidents_run_ended(controller, &missed->runs[i]);
+        }
         if (missed->count == 0)
                 return;
         log_info("run %lld ended, but its process did not get to what follows from it: done now",

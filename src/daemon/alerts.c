@@ -3,6 +3,7 @@
 #include "api/wire.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/severity.h"
 #include "daemon/telling.h"
 #include "io/process.h"
 
@@ -40,7 +41,7 @@ static void on_command(void *userdata, const OpResult *result) {
         if (result->status != OP_DONE)
                 log_warn("alerts.command failed: %s", error_text(&result->error));
         forget(command);
-        if (!controller->alert_commands && controller->on_alerts_told)
+        if (!alerts_under_way(controller) && controller->on_alerts_told)
                 controller->on_alerts_told(controller->userdata);
 }
 
@@ -77,7 +78,7 @@ static void run_command(Controller *controller, const char *message) {
 }
 
 bool alerts_under_way(const Controller *controller) {
-        return controller->alert_commands != NULL;
+        return controller->alert_commands != NULL || telling_under_way(controller);
 }
 
 void alerts_cancel(Controller *controller) {
@@ -105,6 +106,10 @@ static void tell(Controller *controller, const Alert *alert) {
 }
 
 void alert_set(Controller *controller, const char *source, const char *message) {
+        alert_set_as(controller, source, severity_of_alert(source), message);
+}
+
+void alert_set_as(Controller *controller, const char *source, Severity severity, const char *message) {
         Alert *alert = find(controller, source);
         if (!message) {
                 if (!alert)
@@ -115,17 +120,23 @@ void alert_set(Controller *controller, const char *source, const char *message) 
                 *alert = controller->alerts[--controller->alert_count];
                 return;
         }
-        bool fresh = !alert;
+        bool fresh = !alert, urgent = alert && severity < alert->severity;
+        if (urgent) { /* than what was told: that one is over, and it is told anew */
+                if (controller->role != ROLE_READER)
+                        telling_alert(controller, alert, true);
+                alert->since_wall = clock_wall_us();
+                alert->severity = severity;
+        }
         if (fresh) {
                 if (controller->alert_count == ALERTS_MAX) {
                         log_alert("%s: %s", source, message);
                         return;
                 }
                 alert = &controller->alerts[controller->alert_count++];
-                *alert = (Alert){.since_wall = clock_wall_us()};
+                *alert = (Alert){.since_wall = clock_wall_us(), .severity = severity};
                 snprintf(alert->source, sizeof alert->source, "%s", source);
         }
         snprintf(alert->message, sizeof alert->message, "%s", message);
-        if (fresh && controller->role != ROLE_READER)
+        if ((fresh || urgent) && controller->role != ROLE_READER)
                 tell(controller, alert);
 }

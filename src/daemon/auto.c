@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "daemon/controller.h"
 #include "daemon/log-journald.h"
+#include "daemon/telling.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -250,6 +251,8 @@ static int open_controller(Daemon *daemon, Error *error) {
         r = open_server(daemon, error);
         if (r >= 0)
                 r = controller_watch(daemon->controller, error);
+        if (r >= 0)
+                telling_begin(daemon->controller);
         if (r >= 0)
                 r = sd_event_add_time_relative(daemon->event, &daemon->recover_timer, CLOCK_BOOTTIME, 0, 0, try_recover,
                                                daemon);

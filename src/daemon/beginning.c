@@ -5,8 +5,11 @@
 #include "base/exit-codes.h"
 #include "core/names.h"
 #include "daemon/baseline.h"
+#include "daemon/consistency.h"
 #include "daemon/controller.h"
 #include "daemon/holds.h"
+#include "daemon/incidents.h"
+#include "daemon/telling.h"
 
 #include <errno.h>
 #include <string.h>
@@ -172,15 +175,19 @@ int controller_begin(Controller *controller, const RunWish *wish, Problem *probl
                 .initiator = wish->initiator,
                 .decision_id = wish->decision_id,
                 .symptoms_before = symptoms_now(controller),
+                .allow_row_loss = wish->allow_row_loss,
         };
         operator_drain_yield(controller);
         if (controller->watcher)
                 watcher_suspend(controller->watcher);
         checkup_suspend(controller->checkup);
-        controller->readiness.op = op_cancel(controller->readiness.op);
+        consistency_stop(controller, "a run has begun: ask for it again when that is over");
+        readiness_interrupt(controller);
         int r = runner_begin(controller->runner, &request, &holder, &error);
         if (r >= 0) {
                 validating_drop(controller);
+                telling_run_begun(controller, runner_newest(controller->runner));
+                incidents_run_begun(controller, runner_newest(controller->runner));
                 return 0;
         }
         if (controller->watcher)

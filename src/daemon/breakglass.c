@@ -10,6 +10,7 @@
 #include "daemon/audit.h"
 #include "daemon/controller.h"
 #include "daemon/hung-holder.h"
+#include "daemon/incidents.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,9 +35,12 @@ typedef struct BreakGlass {
 
 /* Root's hands in the service user's state: what was created here must not lock the controller out. */
 void breakglass_leave_no_trace(const Config *config) {
-        char log_directory[PATH_MAX];
+        char log_directory[PATH_MAX], reports[PATH_MAX];
         Error error = {0};
         if (fs_give_to_owner(config->state, &error) < 0)
+                log_warn("%s", error_text(&error));
+        snprintf(reports, sizeof reports, "%s/incidents", config->state); /* its files lie a directory deeper */
+        if (access(reports, F_OK) == 0 && fs_give_to_owner(reports, &error) < 0)
                 log_warn("%s", error_text(&error));
         if (fs_directory_of(config->log, log_directory, sizeof log_directory, &error) >= 0 &&
             fs_give_to_owner(log_directory, &error) < 0)
@@ -57,14 +61,14 @@ static void on_finished(void *userdata, const Run *run) {
         BreakGlass *glass = userdata;
         json_decref(glass->answer);
         glass->answer = wire_run(run, NULL);
-        if (!alerts_under_way(glass->controller))
+        if (!alerts_under_way(glass->controller) && !incidents_under_way(glass->controller))
                 sd_event_exit(glass->event, 0);
 }
 
 /* A page that was begun goes out before we end. */
 static void on_alerts_told(void *userdata) {
         const BreakGlass *glass = userdata;
-        if (glass->answer)
+        if (glass->answer && !alerts_under_way(glass->controller) && !incidents_under_way(glass->controller))
                 sd_event_exit(glass->event, 0);
 }
 
@@ -168,13 +172,28 @@ static int blame_other_run(const BreakGlass *glass, Problem *problem) {
         return controller_busy(problem, &holder, &error);
 }
 
+/* A plan asks the database, and says so while it hasn't answered. */
+static bool database_pending(const json_t *answer) {
+        const char *verdict = json_string_value(json_object_get(json_object_get(answer, "database"), "verdict"));
+        return verdict && strcmp(verdict, "pending") == 0;
+}
+
 static int read_only(BreakGlass *glass, ApiOperation *operation, const json_t *arguments, json_t **ret_answer,
                      Problem *problem) {
         const Caller caller = ourselves();
         bool health = operation == controller_operations.validate;
         if (open_glass(glass, ROLE_READER, problem) < 0 || look_around(glass, health, problem) < 0)
                 return -1;
+        int64_t deadline = clock_mono_us() + LOOK_BUDGET_US;
         int r = operation(glass->controller, arguments, &caller, ret_answer, problem);
+        for (int64_t left = LOOK_BUDGET_US; r >= 0 && left > 0 && database_pending(*ret_answer);
+             left = deadline - clock_mono_us()) {
+                json_decref(*ret_answer);
+                *ret_answer = NULL;
+                if (sd_event_run(glass->event, (uint64_t)left) < 0)
+                        return problem_set(problem, 500, EXIT_INTERNAL, "The event loop failed", "try again");
+                r = operation(glass->controller, arguments, &caller, ret_answer, problem);
+        }
         return r < 0 ? blame_other_run(glass, problem) : r;
 }
 
@@ -292,7 +311,8 @@ int breakglass_call(const Config *config, const char *operation, const json_t *a
         } readers[] = {
                 {"status", offsetof(ApiOps, status)},     {"plan", offsetof(ApiOps, plan)},
                 {"validate", offsetof(ApiOps, validate)}, {"history", offsetof(ApiOps, history)},
-                {"audit", offsetof(ApiOps, audit)},
+                {"audit", offsetof(ApiOps, audit)},       {"incidents", offsetof(ApiOps, incidents)},
+                {"incident", offsetof(ApiOps, incident)},
         };
         BreakGlass glass = {.config = config, .on_event = on_event, .userdata = userdata};
         int r = -1;

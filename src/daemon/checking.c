@@ -4,7 +4,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/audit.h"
-#include "daemon/controller.h"
+#include "daemon/consistency.h"
+#include "daemon/incidents.h"
 
 #include <errno.h>
 
@@ -16,6 +17,7 @@ static void on_changed(void *userdata, const Health *health) {
 
 /* A manual review: an alert, and never a rollback (specification, Rollback Decision Matrix). */
 static void on_condition(void *userdata, const char *source, const char *problem) {
+        incidents_condition(userdata, source, problem);
         alert_set(userdata, source, problem);
 }
 
@@ -71,6 +73,8 @@ int checking_begin(Controller *controller, Error *error) {
         int r = checkup_new(&tools, &hooks, controller, &controller->checkup, error);
         if (r >= 0 && tools.journal)
                 recall_tries(controller);
+        if (r >= 0 && tools.journal)
+                consistency_recall(controller);
         if (r >= 0 && (runner_run(controller->runner) || runner_elsewhere(controller->runner, NULL)))
                 checkup_suspend(controller->checkup);
         if (r >= 0)

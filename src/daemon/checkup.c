@@ -34,7 +34,7 @@ struct Checkup {
         Disks *disks;
         bool suspended, healing_held;
         int64_t resumed_mono; /* what was begun before may be of the run */
-        const Entry *consensus, *network, *system;
+        const Entry *consensus, *network, *database, *system;
         Health health;
         unsigned count;
         Entry entries[COMPONENTS_MAX];
@@ -195,6 +195,8 @@ static int add(Checkup *checkup, const struct ConfigComponent *component, Error 
                 checkup->consensus = entry;
         if (built_in == &component_network)
                 checkup->network = entry;
+        if (built_in == &component_database)
+                checkup->database = entry;
         if (built_in == &component_system)
                 checkup->system = entry;
         checkup->health.count = ++checkup->count;
@@ -296,6 +298,10 @@ bool checkup_heals(const Checkup *checkup) {
         return false;
 }
 
+const Disks *checkup_disks(const Checkup *checkup) {
+        return checkup->disks;
+}
+
 const Health *checkup_health(const Checkup *checkup) {
         return &checkup->health;
 }
@@ -314,4 +320,20 @@ const ConsensusState *checkup_consensus(const Checkup *checkup) {
 
 const ConsensusView *checkup_consensus_view(const Checkup *checkup) {
         return component_consensus_view(checkup->consensus->self);
+}
+
+const ConsensusLook *checkup_consensus_look(const Checkup *checkup) {
+        return component_consensus_look(checkup->consensus->self);
+}
+
+const ReplicationState *checkup_replication(const Checkup *checkup) {
+        return component_database_state(checkup->database->self);
+}
+
+const ReplicationView *checkup_replication_view(const Checkup *checkup) {
+        return component_database_view(checkup->database->self);
+}
+
+void checkup_tell_damage(Checkup *checkup, const char *words) {
+        component_database_damage(checkup->database->self, words);
 }

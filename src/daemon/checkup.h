@@ -9,6 +9,8 @@
 #include "core/consensus.h"
 #include "core/healing.h"
 #include "core/health.h"
+#include "core/replication.h"
+#include "daemon/disks.h"
 #include "daemon/prober.h"
 #include "daemon/watcher.h"
 #include "daemon/world.h"
@@ -69,9 +71,14 @@ bool checkup_complete(const Checkup *checkup);
 /* Something is being healed: a unit that is restarted by us isn't a deployment, and must not be left stopped. */
 bool checkup_heals(const Checkup *checkup);
 
+const Disks *checkup_disks(const Checkup *checkup); /* what was seen last: disks_seen() */
 const Health *checkup_health(const Checkup *checkup);
 const SystemLoad *checkup_load(const Checkup *checkup);
 bool checkup_peer(const Checkup *checkup, unsigned index, PeerState *ret_peer); /* false: there is none */
 /* NULL: not configured, or not asked yet. */
 const ConsensusState *checkup_consensus(const Checkup *checkup);
+const ReplicationState *checkup_replication(const Checkup *checkup); /* NULL: not configured, or it didn't answer */
+const ReplicationView *checkup_replication_view(const Checkup *checkup);
+void checkup_tell_damage(Checkup *checkup, const char *words); /* of the database's data; NULL: none is known */
 const ConsensusView *checkup_consensus_view(const Checkup *checkup);
+const ConsensusLook *checkup_consensus_look(const Checkup *checkup); /* what the view was made from */

@@ -11,8 +11,8 @@
 typedef struct ConsensusCheck {
         const ComponentContext *context;
         Op *op;
-        bool known; /* of the newest query: else it failed, or there was none */
-        ConsensusState state;
+        bool known;         /* of the newest query: else it failed, or there was none */
+        ConsensusLook look; /* the newest state, and what was remembered before it */
         ConsensusHistory history;
         ConsensusView view;
 } ConsensusCheck;
@@ -41,9 +41,9 @@ static bool lags(const ConsensusMember *member, int64_t limit_us) {
 
 static unsigned count_sound(const ConsensusCheck *check, int64_t limit_us) {
         unsigned sound = 0;
-        for (unsigned i = 0; i < check->state.count; i++)
-                sound += check->state.members[i].reachable && !check->view.is_byzantine[i] &&
-                         !lags(&check->state.members[i], limit_us);
+        for (unsigned i = 0; i < check->look.state.count; i++)
+                sound += check->look.state.members[i].reachable && !check->view.is_byzantine[i] &&
+                         !lags(&check->look.state.members[i], limit_us);
         return sound;
 }
 
@@ -90,9 +90,11 @@ static void on_answer(void *userdata, const OpResult *result) {
                 cannot_tell(check, &result->error);
                 return;
         }
-        check->state = result->consensus;
-        consensus_judge(&check->history, &check->state, check->context->world->config->consensus_patience_us,
-                        &check->view);
+        check->look = (ConsensusLook){.asked = true,
+                                      .patience_us = check->context->world->config->consensus_patience_us,
+                                      .before = check->history,
+                                      .state = result->consensus};
+        consensus_judge(&check->history, &check->look.state, check->look.patience_us, &check->view);
         check->known = true;
         tell(check);
 }
@@ -127,10 +129,15 @@ const ComponentKind component_consensus = {
 
 const ConsensusState *component_consensus_state(const void *self) {
         const ConsensusCheck *check = self;
-        return check && check->known ? &check->state : NULL;
+        return check && check->known ? &check->look.state : NULL;
 }
 
 const ConsensusView *component_consensus_view(const void *self) {
         const ConsensusCheck *check = self;
         return check && check->known ? &check->view : NULL;
+}
+
+const ConsensusLook *component_consensus_look(const void *self) {
+        const ConsensusCheck *check = self;
+        return check && check->known ? &check->look : NULL;
 }

@@ -54,6 +54,13 @@ extern const ComponentKind component_http, component_tcp, component_command, com
  * checkup.c tells CheckupHooks.consensus after each finding that has a view. */
 const ConsensusState *component_consensus_state(const void *self);
 const ConsensusView *component_consensus_view(const void *self);
+const ConsensusLook *component_consensus_look(const void *self); /* what the view was made from */
+
+/* What the database answered the last time, and how its replication is judged; NULL: it didn't, or none yet. */
+const ReplicationState *component_database_state(const void *self);
+const ReplicationView *component_database_view(const void *self);
+/* What the newest consistency check has found, in words; NULL: nothing. Told with the next check. */
+void component_database_damage(void *self, const char *words);
 
 /* The peer at `index`, of component_network; false: there is none. */
 bool component_network_peer(const void *self, unsigned index, PeerState *ret_peer);

@@ -71,6 +71,37 @@ static int check_alerts(const ConfigLoad *load, const Config *config) {
                              config->alert_command[0]);
 }
 
+/* What is tried is never root's doing, and never on the service's own port. */
+static int check_trial(const ConfigLoad *load, const Config *config) {
+        const char *program = config->trial_command[0];
+        if (program && program[0] != '/' && strncmp(program, "{directory}/", strlen("{directory}/")) != 0)
+                return config_refuse(
+                        load, config_mark(load, "readiness", "trial_command"),
+                        "'readiness.trial_command' begins with '%.80s'; allowed is an absolute path, or {directory}/...",
+                        program);
+        if (strncmp(config->trial_url, "http://", strlen("http://")) != 0 || !strstr(config->trial_url, "{port}"))
+                return config_refuse(
+                        load, config_mark(load, "readiness", "trial_url"),
+                        "'readiness.trial_url' is '%.80s'; allowed is an http:// address with {port} in it",
+                        config->trial_url);
+        if (strcmp(config->trial_user, "root") == 0 || strcmp(config->trial_user, "0") == 0)
+                return config_refuse(load, config_mark(load, "readiness", "trial_user"),
+                                     "'readiness.trial_user' is root; allowed is a user with no rights of its own");
+        return 0;
+}
+
+/* The gate refuses what would take longer than the limit; what it lets through must come to its end within its step. */
+static int check_restore_limit(const ConfigLoad *load, const Config *config) {
+        char limit[UNITS_TEXT_MAX], budget[UNITS_TEXT_MAX];
+        if (!config->data_driver || config->data_restore_limit_us < config->budgets_us[STEP_RESTORE_VERSION])
+                return 0;
+        return config_refuse(
+                load, config_mark(load, "data", "restore_limit"),
+                "'data.restore_limit' is %s; it must be shorter than 'budgets.restore_version' (%s), in which it happens",
+                units_format_duration(config->data_restore_limit_us, limit, sizeof limit),
+                units_format_duration(config->budgets_us[STEP_RESTORE_VERSION], budget, sizeof budget));
+}
+
 /* The error of expanding one name, with the place it was written at. */
 static int check_expansion(const ConfigLoad *load, TreeMark mark, int expanded, const Error *inner) {
         return expanded == 0 ? 0 : config_refuse(load, mark, "%s", error_text(inner));
@@ -96,9 +127,16 @@ static int check_units(const ConfigLoad *load, const Config *config) {
 }
 
 int config_check(const ConfigLoad *load, const Config *config) {
-        static int (*const checks[])(const ConfigLoad *, const Config *) = {
-                check_window,          check_health, check_paths, check_alerts, check_units, config_check_components,
-                config_check_addresses};
+        static int (*const checks[])(const ConfigLoad *, const Config *) = {check_window,
+                                                                            check_health,
+                                                                            check_paths,
+                                                                            check_alerts,
+                                                                            check_trial,
+                                                                            check_units,
+                                                                            config_check_components,
+                                                                            config_check_addresses,
+                                                                            check_restore_limit,
+                                                                            config_check_receivers};
         for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
                 int r = checks[i](load, config);
                 if (r < 0)

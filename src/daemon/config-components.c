@@ -78,7 +78,7 @@ static int refuse_row(const ConfigLoad *load, const char *name, const TreeNode *
                 return config_refuse(load, child->key_mark, "'%s' of '%s' is set as '%s.%s'", child->key, name,
                                      elsewhere, child->key);
         return config_refuse(load, child->key_mark,
-                             "'%s' has no effect: nothing measures '%s' yet; a component of another name may have one "
+                             "'%s' has no effect on '%s', which is built in; a component of another name may have one "
                              "of: http, tcp, command, unit",
                              child->key, name);
 }

@@ -9,6 +9,7 @@ typedef struct ConfigDocument {
         Settings *blocks[CONFIG_BLOCKS_MAX]; /* in the order of config_blocks */
         Settings *drivers[FAMILY_COUNT];     /* of the chosen ones; NULL: none */
         Settings *components[COMPONENTS_MAX];
+        Settings *receivers[RECEIVERS_MAX];
 } ConfigDocument;
 
 typedef struct ConfigLoad {
@@ -30,6 +31,8 @@ int config_load_blocks(const ConfigLoad *load);
 int config_load_family(const ConfigLoad *load, size_t index, const void **ret_driver);
 /* The blocks below `components:`: the built-in ones, written down or not, then the operator's own. */
 int config_load_components(const ConfigLoad *load, Config *config);
+/* The blocks below `receivers:`. */
+int config_load_receivers(const ConfigLoad *load, Config *config);
 /* One value, or the refusal of a key that there isn't in a block. For whoever else reads a block of settings. */
 int config_load_value(const ConfigLoad *load, Settings *settings, const SettingSpec *spec, const TreeNode *node);
 int config_refuse_key(const ConfigLoad *load, const TreeNode *node, const char *block, const SettingSpec *specs,
@@ -42,6 +45,8 @@ int config_check_required(const ConfigLoad *load);
 int config_check(const ConfigLoad *load, const Config *config);
 /* The same for components: what each may, must and must not have. */
 int config_check_components(const ConfigLoad *load, const Config *config);
+/* The same for receivers. */
+int config_check_receivers(const ConfigLoad *load, const Config *config);
 /* The same for network.peers, cache.clear and api: */
 int config_check_addresses(const ConfigLoad *load, const Config *config);
 

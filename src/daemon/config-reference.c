@@ -39,14 +39,25 @@ static const char *built_in_default(const BuiltIn *built_in, const SettingSpec *
         return own ? own : spec->fallback;
 }
 
-/* What each key means is said once; then the built-in ones with what differs, and how one of the operator's own is written. */
-static void print_components(FILE *file, const SettingSpec *specs) {
+static void print_named_keys(FILE *file, const SettingSpec *specs) {
         char described[256];
         fprintf(file, "  # Keys of each:\n");
         for (const SettingSpec *spec = specs; spec->key; spec++)
                 fprintf(file, "  #   %s: %s: %s%s%s\n", spec->key, spec->help,
                         settings_describe(spec, described, sizeof described),
                         spec->fallback[0] ? "; default " : " (none by default)", spec->fallback);
+}
+
+static void print_receivers(FILE *file, const SettingSpec *specs) {
+        print_named_keys(file, specs);
+        fprintf(file, "\n  # Each has exactly one of alertmanager, notify, webhook and otlp:\n"
+                      "  # oncall:\n  #   alertmanager: http://127.0.0.1:9093\n"
+                      "  # team:\n  #   notify: http://alerting\n  #   severity: P1\n");
+}
+
+/* What each key means is said once; then the built-in ones with what differs, and how one of the operator's own is written. */
+static void print_components(FILE *file, const SettingSpec *specs) {
+        print_named_keys(file, specs);
         for (const BuiltIn *built_in = config_built_ins; built_in->name; built_in++) {
                 fprintf(file, "\n  %s:\n", built_in->name);
                 for (const SettingSpec *spec = specs; spec->key; spec++) {
@@ -76,7 +87,9 @@ void config_print_reference(FILE *file) {
                 const void *driver;
                 for (unsigned i = 0; config_driver_at(block->family, i, &name, &specs, &driver); i++)
                         print_driver(file, name, specs);
-                if (block->named)
+                if (block->named && strcmp(block->name, "components") == 0)
                         print_components(file, block->named);
+                else if (block->named)
+                        print_receivers(file, block->named);
         }
 }

@@ -21,6 +21,8 @@ static const SettingSpec threshold_specs[] = {
         {0},
 };
 static const SettingSpec decision_specs[] = {
+        {"mode", SETTING_CHOICE, "act", 0, 0, "act shadow",
+         "shadow: what would be rolled back is decided and recorded, but nothing is done"},
         {"interval", SETTING_DURATION, "30s", SEC, HOUR, NULL, "One sample is taken each"},
         {"degraded_share", SETTING_RATIO, "75%", PERCENT, 100 * PERCENT, NULL,
          "Share of the window's expected samples that must be degraded"},
@@ -107,6 +109,17 @@ static const SettingSpec data_specs[] = {
         {"check_timeout", SETTING_DURATION, "1h", SEC, DAY, NULL, "A consistency check that takes longer is stopped"},
         {0},
 };
+static const SettingSpec incident_specs[] = {
+        {"log_lines", SETTING_COUNT, "50", 0, 500, NULL,
+         "Of the failing unit's log so many lines are kept with an incident"},
+        {0},
+};
+static const SettingSpec history_specs[] = {
+        {"keep", SETTING_DURATION, "90d", 0, 3660 * DAY, NULL,
+         "Samples are kept this long, for charts and backtests; 0: not"},
+        {"size", SETTING_COUNT, "256", 1, 65536, NULL, "MiB of them at most; then the oldest go"},
+        {0},
+};
 static const SettingSpec network_specs[] = {
         {"peers", SETTING_LIST, "", 0, 0, NULL, "The other nodes: http://... is asked, ADDRESS:PORT is connected to"},
         {"loss", SETTING_RATIO, "1.0%", 0, 100 * PERCENT, NULL,
@@ -141,6 +154,19 @@ static const SettingSpec component_specs[] = {
         {"heal_limit", SETTING_COUNT, "3", 1, HEALING_TRIES_MAX, NULL, "Tries in 24 hours, at most"},
         {0},
 };
+static const SettingSpec readiness_specs[] = {
+        {"interval", SETTING_DURATION, "60s", 100 * MSEC, DAY, NULL,
+         "Whether the target could be started is proven this often"},
+        {"trial_command", SETTING_LIST, "", 0, 0, NULL,
+         "Starts the target for a trial, in a sandbox: {version} {directory} {config} {port} are replaced; [] for no trial"},
+        {"trial_url", SETTING_STRING, "http://127.0.0.1:{port}/health", 0, 0, NULL, "The trial's health address"},
+        {"trial_timeout", SETTING_DURATION, "20s", SEC, HOUR, NULL,
+         "A trial that isn't healthy within this has failed"},
+        {"trial_every", SETTING_DURATION, "24h", 10 * SEC, 366 * DAY, NULL,
+         "A trial is repeated this often, and when the release has changed"},
+        {"trial_user", SETTING_STRING, "", 0, 0, NULL, "Who the trial runs as; '' for a user made for it"},
+        {0},
+};
 static const SettingSpec no_specs[] = {{0}};
 static const SettingSpec cache_specs[] = {
         {"clear", SETTING_MAP, "", 0, 0, NULL, "Name, command: all are run by POST /api/v3/cache/clear"},
@@ -173,6 +199,36 @@ static const SettingSpec api_specs[] = {
 };
 static const SettingSpec alert_specs[] = {
         {"command", SETTING_LIST, "", 0, 0, NULL, "Run for every alert with the message as its last argument"},
+        {"service", SETTING_STRING, "novacron-dwcp", 0, 0, NULL, "What messages call the service"},
+        {"environment", SETTING_STRING, "production", 0, 0, NULL, "What messages call this environment"},
+        {"artifact", SETTING_STRING, "pkg:generic/novacron-dwcp@{version}", 0, 0, NULL,
+         "Package URL of a release; {version} is replaced"},
+        {"keep_for", SETTING_DURATION, "24h", SEC, 366 * DAY, NULL,
+         "A message that no receiver took for so long is given up"},
+        {"patience", SETTING_DURATION, "5m", SEC, DAY, NULL,
+         "A receiver that takes nothing for so long is an alert itself"},
+        {"repeat", SETTING_DURATION, "60s", SEC, HOUR, NULL,
+         "Alerts that stand are told Alertmanager again this often; less than its resolve_timeout"},
+        {0},
+};
+/* Of a receiver exactly one of the four addresses must be given: it says the form. */
+static const SettingSpec receiver_specs[] = {
+        {"alertmanager", SETTING_URL, "", 0, 0, NULL,
+         "Alertmanager: what stands and what is over goes to /api/v2/alerts"},
+        {"notify", SETTING_URL, "", 0, 0, NULL,
+         "The specification's hooks: POST /notify, and /page for what can't wait"},
+        {"webhook", SETTING_URL, "", 0, 0, NULL, "CDEvents over CloudEvents (HTTP, binary mode) to this very address"},
+        {"otlp", SETTING_URL, "", 0, 0, NULL, "OpenTelemetry: each run as a trace goes to /v1/traces"},
+        {"severity", SETTING_CHOICE, "P3", 0, 0, "P0 P1 P2 P3", "It hears of what is this urgent or more"},
+        {"about", SETTING_LIST, "[alerts, runs, deployments, incidents]", 0, 0, NULL,
+         "It hears of these: alerts, runs, deployments, incidents"},
+        {"timeout", SETTING_DURATION, "5s", 10 * MSEC, 60 * SEC, NULL,
+         "An answer that takes longer is none; while a run is under way at most 2s"},
+        {"secret_file", SETTING_PATH, "", 0, 0, NULL, "Key with which webhooks are signed; nobody else may read it"},
+        {"token_file", SETTING_PATH, "", 0, 0, NULL, "Sent as Authorization: Bearer; nobody else may read it"},
+        {"ca", SETTING_PATH, "", 0, 0, NULL, "Authorities that are trusted instead of the system's, PEM"},
+        {"certificate", SETTING_PATH, "", 0, 0, NULL, "Our certificate, where it is asked for, PEM"},
+        {"key", SETTING_PATH, "", 0, 0, NULL, "Its key, PEM"},
         {0},
 };
 
@@ -191,26 +247,30 @@ const BlockSpec config_blocks[] = {
          "The cluster whose quorum and members are watched", NULL},
         {"data", data_specs, FAMILY_DATA, "driver", true,
          "The database: whether a release can work with its schema, and the way back", NULL},
+        {"incidents", incident_specs, FAMILY_NONE, NULL, false, "What is kept of a rollback, a hold or a review", NULL},
+        {"history", history_specs, FAMILY_NONE, NULL, false, "What was measured, kept for a while", NULL},
         {"network", network_specs, FAMILY_NONE, NULL, false, "The way to the other nodes", NULL},
         {"system", system_specs, FAMILY_NONE, NULL, false, "This machine (specification, Rollback Decision Matrix)",
          NULL},
         {"components", no_specs, FAMILY_NONE, NULL, false,
          "Component health: settings of consensus, network, database, storage, api, scheduler, system, and others",
          component_specs},
+        {"readiness", readiness_specs, FAMILY_NONE, NULL, false,
+         "Whether the rollback target could be started right now", NULL},
         {"cache", cache_specs, FAMILY_NONE, NULL, false, "How caches are cleared", NULL},
         {"validation", validation_specs, FAMILY_NONE, NULL, false,
          "When a rollback has helped (specification, Success Criteria)", NULL},
         {"api", api_specs, FAMILY_NONE, NULL, false, "Where and by whom the controller may be asked", NULL},
         {"alerts", alert_specs, FAMILY_NONE, NULL, false, "Who is told", NULL},
+        {"receivers", no_specs, FAMILY_NONE, NULL, false,
+         "Who is told over HTTP, and in which form; any number, each under a name of yours", receiver_specs},
         {0},
 };
 
 const BuiltIn config_built_ins[] = {
         {.name = "consensus", .without = "interval timeout", .elsewhere = "consensus", .critical = "true"},
         {.name = "network"},
-        {.name = "database",
-         .without = "interval timeout failures restart clear heal_after heal_backoff heal_limit",
-         .critical = "true"},
+        {.name = "database", .without = "restart clear heal_after heal_backoff heal_limit", .critical = "true"},
         {.name = "storage", .interval = "30s"},
         /* looks at what is known already */
         {.name = "api", .without = "timeout", .elsewhere = "health", .critical = "true", .interval = "1s"},
@@ -228,6 +288,10 @@ const BuiltIn *config_built_in_find(const char *name) {
 
 bool config_is_check(const char *key) {
         return word_listed("http tcp command unit", key);
+}
+
+bool config_is_receiver(const char *key) {
+        return word_listed("alertmanager notify webhook otlp", key);
 }
 
 bool config_built_in_has(const BuiltIn *built_in, const char *key) {
@@ -248,6 +312,7 @@ const ConfigBinding config_bindings[] = {
         NUMBER("thresholds", "latency_p99", rules.latency_p99_us),
         NUMBER("thresholds", "success_rate", rules.success_rate_ppm),
         NUMBER("thresholds", "degradation_window", rules.window_us),
+        TEXT("decision", "mode", decision_mode),
         NUMBER("decision", "interval", rules.interval_us),
         NUMBER("decision", "degraded_share", rules.degraded_share_ppm),
         NUMBER("decision", "min_requests", rules.min_requests),
@@ -288,13 +353,24 @@ const ConfigBinding config_bindings[] = {
         NUMBER("data", "restore_limit", data_restore_limit_us),
         NUMBER("data", "lag", data_lag_us),
         NUMBER("data", "check_timeout", data_check_timeout_us),
+        NUMBER("incidents", "log_lines", incident_log_lines),
+        NUMBER("history", "keep", history_keep_us),
+        NUMBER("history", "size", history_size_mib),
         NUMBER("network", "loss", network_loss_ppm),
         NUMBER("network", "window", network_window_us),
         NUMBER("system", "cpu", system_cpu_ppm),
         NUMBER("system", "memory", system_memory_ppm),
         NUMBER("system", "disk", system_disk_ppm),
         NUMBER("system", "window", system_window_us),
+        NUMBER("readiness", "interval", readiness_interval_us),
+        TEXT("readiness", "trial_url", trial_url),
+        NUMBER("readiness", "trial_timeout", trial_timeout_us),
+        NUMBER("readiness", "trial_every", trial_every_us),
+        TEXT("readiness", "trial_user", trial_user),
         NUMBER("cache", "timeout", cache_timeout_us),
+        NUMBER("alerts", "keep_for", alerts_keep_us),
+        NUMBER("alerts", "repeat", alerts_repeat_us),
+        NUMBER("alerts", "patience", alerts_patience_us),
         NUMBER("validation", "health_score", validation_health_score),
         NUMBER("validation", "baseline_tolerance", baseline_tolerance_ppm),
         NUMBER("validation", "baseline_floor", baseline_floor_us),

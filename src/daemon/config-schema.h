@@ -46,7 +46,8 @@ extern const BuiltIn config_built_ins[];               /* ends with a row whose 
 const BuiltIn *config_built_in_find(const char *name); /* NULL: the operator's own */
 /* Whether a row makes sense for it; NULL: for a component of the operator's own. */
 bool config_built_in_has(const BuiltIn *built_in, const char *key);
-bool config_is_check(const char *key); /* "http", "tcp", "command", "unit" */
+bool config_is_check(const char *key);    /* "http", "tcp", "command", "unit" */
+bool config_is_receiver(const char *key); /* "alertmanager", "notify", "webhook", "otlp" */
 
 /* The driver at `index` of a family as the registry lists them; false behind the last one. `ret_driver` is the UnitsDriver,
  * TrafficDriver, MetricsDriver, ConsensusDriver or DataDriver. */

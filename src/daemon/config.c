@@ -72,8 +72,10 @@ static int load_drivers(const ConfigLoad *load, Config *config) {
         config->units_block = block_settings(load, "units");
         config->cache_block = block_settings(load, "cache");
         config->api_block = block_settings(load, "api");
+        config->trial_command = settings_list(block_settings(load, "readiness"), "trial_command");
         config->network_peers = settings_list(block_settings(load, "network"), "peers");
-        config->alert_command = settings_list(block_settings(load, "alerts"), "command");
+        config->alerts_block = block_settings(load, "alerts");
+        config->alert_command = settings_list(config->alerts_block, "command");
         return 0;
 }
 
@@ -83,6 +85,8 @@ static int load_tree(ConfigLoad *load, Config *config) {
                 r = load_drivers(load, config);
         if (r == 0)
                 r = config_load_components(load, config);
+        if (r == 0)
+                r = config_load_receivers(load, config);
         if (r == 0)
                 r = config_check_required(load);
         if (r == 0)
@@ -179,6 +183,8 @@ Config *config_free(Config *config) {
                 settings_free(document->drivers[i]);
         for (size_t i = 0; document && i < COMPONENTS_MAX; i++)
                 settings_free(document->components[i]);
+        for (size_t i = 0; document && i < RECEIVERS_MAX; i++)
+                settings_free(document->receivers[i]);
         free(document);
         for (const ConfigBinding *binding = config_bindings; binding->block; binding++)
                 if (binding->text)
@@ -186,4 +192,8 @@ Config *config_free(Config *config) {
         free(config->file);
         free(config);
         return NULL;
+}
+
+bool config_shadow(const Config *config) {
+        return strcmp(config->decision_mode, "shadow") == 0;
 }

@@ -11,10 +11,12 @@
 
 #define COMPONENTS_MAX 32 /* the built-in ones among them */
 #define COMPONENT_NAME_MAX 32
+#define RECEIVERS_MAX 16
 
 typedef struct Config {
         char *file;
         Rules rules;                    /* thresholds: and decision: */
+        char *decision_mode;            /* decision.mode: "act" or "shadow" */
         int64_t budgets_us[STEP_COUNT]; /* budgets: (specification, "Total Rollback Time"); [0] is the preflight */
         int64_t emergency_drain_us;     /* budgets.emergency_drain: 5s */
         int64_t drain_park_max_us;      /* traffic.drain_park_max: 5s */
@@ -58,6 +60,13 @@ typedef struct Config {
         Settings *data_settings;
         int64_t data_restore_limit_us, data_lag_us, data_check_timeout_us;
 
+        /* incidents: */
+        int64_t incident_log_lines;
+
+        /* history: */
+        int64_t history_keep_us; /* 0: samples are not kept */
+        int64_t history_size_mib;
+
         /* network: and system: */
         const char *const *network_peers; /* NULL-terminated */
         int64_t network_loss_ppm, network_window_us;
@@ -72,6 +81,11 @@ typedef struct Config {
                 Settings *settings; /* rows of component_specs, in config-schema.c */
         } components[COMPONENTS_MAX];
 
+        /* readiness: */
+        int64_t readiness_interval_us, trial_timeout_us, trial_every_us;
+        const char *const *trial_command; /* NULL-terminated; empty: no trial is allowed */
+        char *trial_url, *trial_user;
+
         /* cache: */
         Settings *cache_block; /* for its map `clear:` (name -> command) */
         int64_t cache_timeout_us;
@@ -83,6 +97,16 @@ typedef struct Config {
 
         /* alerts: a command run with the message as its last argument; NULL-terminated, empty for none */
         const char *const *alert_command;
+        Settings *alerts_block; /* service, environment, artifact */
+        int64_t alerts_keep_us, alerts_repeat_us, alerts_patience_us;
+
+        /* receivers: in the file's order */
+        unsigned receiver_count;
+        struct ConfigReceiver {
+                char name[COMPONENT_NAME_MAX];
+                const char *driver; /* which of the addresses it has: an AlertDriver's name */
+                Settings *settings; /* rows of receiver_specs, in config-schema.c */
+        } receivers[RECEIVERS_MAX];
 
         void *document; /* what owns the settings' memory */
 } Config;
@@ -92,6 +116,9 @@ int config_load(const char *path, Config **ret_config, Error *error);
 /* The same from memory, without looking at any file; `name` is what messages call it. */
 int config_load_text(const char *name, const char *text, size_t size, Config **ret_config, Error *error);
 Config *config_free(Config *config); /* NULL allowed; returns NULL */
+
+/* Shadow mode: the engine decides and records, and nothing is done about it. */
+bool config_shadow(const Config *config);
 
 /* The units of a release: by the first matching row of `units.releases`, else by the pattern. `version` must be valid. */
 int config_units(const Config *config, const char *version, UnitSet *ret_units, Error *error);

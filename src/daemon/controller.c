@@ -6,6 +6,10 @@
 #include "base/exit-codes.h"
 #include "base/log.h"
 #include "daemon/audit.h"
+#include "daemon/consistency.h"
+#include "daemon/incidents.h"
+#include "daemon/schema-view.h"
+#include "daemon/telling.h"
 #include "store/sidefile.h"
 
 #include <errno.h>
@@ -46,11 +50,19 @@ void controller_tell_run(Controller *controller, const Run *run) {
 static void on_recovering(void *userdata, const Run *run) {
         Controller *controller = userdata;
         run_log_taken_over(&controller->run_log, run);
+        telling_run_begun(controller, run); /* its process may have died before it did */
+        incidents_run_begun(controller, run);
 }
 
 static void on_run_changed(void *userdata, const Run *run) {
         Controller *controller = userdata;
         run_log_progress(&controller->run_log, run);
+        controller_tell_run(controller, run);
+}
+
+static void on_run_progress(void *userdata, const Run *run, const char *line) {
+        Controller *controller = userdata;
+        run_log_line(run, line);
         controller_tell_run(controller, run);
 }
 
@@ -91,6 +103,8 @@ static void on_look(void *userdata) {
 static void on_sampled(void *userdata, const Sample *sample) {
         Controller *controller = userdata;
         controller_tell(controller, "sample", wire_sample(sample, &controller->config->rules, clock_mono_us()));
+        recorder_sampled(controller, sample);
+        incidents_sampled(controller, sample);
 }
 
 static void on_condition(void *userdata, const char *source, const char *problem) {
@@ -180,8 +194,11 @@ int controller_new(sd_event *event, const Config *config, ControllerRole role, C
         controller->begun_wall = clock_wall_us();
         controller->decision = calloc(1, sizeof *controller->decision);
 
-        const RunnerHooks hooks = {
-                .recovering = on_recovering, .changed = on_run_changed, .finished = on_run_finished, .page = on_page};
+        const RunnerHooks hooks = {.recovering = on_recovering,
+                                   .changed = on_run_changed,
+                                   .progress = on_run_progress,
+                                   .finished = on_run_finished,
+                                   .page = on_page};
         int r = controller->decision ? world_open(event, config, on_warn, controller, &controller->world, error)
                                      : error_set(error, -ENOMEM, "out of memory");
         if (r >= 0) {
@@ -207,14 +224,20 @@ Controller *controller_free(Controller *controller) {
         adoption_cancel(controller);
         readiness_cancel(controller);
         cache_clear_cancel(controller);
+        receiver_test_cancel(controller);
         force_election_cancel(controller);
+        schema_view_free(controller);
+        consistency_free(controller);
         operator_drain_cancel(controller);
+        incidents_free(controller);
         controller->validating.op = op_cancel(controller->validating.op);
         controller->checkup = checkup_free(controller->checkup);
         controller->watcher = watcher_free(controller->watcher);
         controller->prober = prober_free(controller->prober);
         controller->runner = runner_free(controller->runner);
+        telling_cancel(controller);
         controller->world = world_close(controller->world);
+        recorder_free(controller);
         audit_free(controller);
         controller->journal = journal_close(controller->journal);
         sd_event_unref(controller->event);
@@ -292,7 +315,8 @@ int controller_recover(Controller *controller, LockHolder *ret_holder, Error *er
                 if (controller->watcher)
                         watcher_suspend(controller->watcher);
                 checkup_suspend(controller->checkup);
-                controller->readiness.op = op_cancel(controller->readiness.op);
+                consistency_stop(controller, "a run has begun: ask for it again when that is over");
+                readiness_interrupt(controller);
                 validating_drop(controller);
         }
         if (controller->role != ROLE_DAEMON)
@@ -302,8 +326,10 @@ int controller_recover(Controller *controller, LockHolder *ret_holder, Error *er
                 aftermath_catch_up(controller);
                 aftermath_remind(controller);
         }
-        if (r >= 0)
+        if (r >= 0) {
                 validating_pick_up(controller);
+                incidents_catch_up(controller);
+        }
         if (r == 0 || (r < 0 && r != -EBUSY && failed_before == 0))
                 look_afresh(controller);
         return r;

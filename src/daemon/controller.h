@@ -3,7 +3,7 @@
  *   controller.c  life, and what is told            deciding.c   symptoms -> policy -> decision
  *   beginning.c   may a run begin?                  aftermath.c  what follows from a run's end
  *   current.c     what is live, and who changed it  validating.c did the rollback help?
- *   catalog.c     the releases and their states     readiness.c  could the target start right now?
+ *   catalog.c     the releases and their states     readiness*.c could the target start right now?
  *   alerts.c      what a person should know         baseline.c   a release's own latency before a deployment
  *   checking.c    health of the components: what is found is told
  *   operator-drain*.c  traffic that an operator holds back
@@ -12,6 +12,7 @@
 
 #include "api/api.h"
 #include "core/policy.h"
+#include "core/ready.h"
 #include "core/validate.h"
 #include "daemon/checkup.h"
 #include "daemon/prober.h"
@@ -29,6 +30,7 @@ typedef struct Alert {
         char source[64]; /* "metrics", "traffic", "current", "decision", "run" ... : one alert each at a time */
         char message[ALERT_TEXT_MAX];
         int64_t since_wall;
+        Severity severity;
 } Alert;
 
 /* What the controller tells whoever listens: the API's event stream, or the command line in break glass. */
@@ -82,6 +84,7 @@ typedef struct Controller {
         RunLog run_log;
         Alert alerts[ALERTS_MAX];
         unsigned alert_count;
+        struct Telling *telling;                /* the receivers and what they are told; NULL: nothing yet */
         struct AlertCommand *alert_commands;    /* those that run at this moment */
         Tristate alert_command_worked;          /* the last that ended; KNOWN_NOT: none yet */
         void (*on_alerts_told)(void *userdata); /* the last of them has ended, or a healing; may be NULL */
@@ -89,15 +92,23 @@ typedef struct Controller {
         struct AuditTrail *audit_trail; /* what was refused lately; NULL: nothing asked for yet */
         struct Adoption *adoption;      /* taking releases in; NULL: not under way */
         struct Readiness {
-                Op *op;
+                struct ReadyRound *round; /* under way; NULL: none */
                 sd_event_source *timer;
-                char version[VERSION_MAX];
+                unsigned unknown_rounds;   /* in a row that could not tell */
+                char version[VERSION_MAX]; /* the target's; "": there is none, detail says why */
                 Tristate ready;
-                char detail[DETAIL_MAX];
+                char detail[DETAIL_MAX], space[DETAIL_MAX]; /* space: why the journal's could not be reserved; "" */
+                Ready target, live;         /* as last looked at: the target, and the release that is current */
+                struct ReadyMemory *memory; /* NULL: nothing was looked at yet */
         } readiness;
+        struct Incidents *incidents;          /* what is gathered for them; NULL: nothing yet */
         struct OperatorDrain *operator_drain; /* what an operator has asked of the balancer; NULL: nothing yet */
+        struct Recorder *recorder;            /* of what is measured; NULL: nothing yet */
         struct CacheClear *cache_clear;       /* NULL: not under way */
+        struct ReceiverTest *receiver_test;   /* NULL: not under way */
+        struct SchemaView *schema_view;       /* what the database says of a target; NULL: not asked for yet */
         struct Election *election;            /* the leadership is being moved; NULL: it isn't */
+        struct Consistency *consistency;      /* the newest consistency check of the data; NULL: none */
         struct Exposition *exposition;        /* the sums of the controller's own metrics; NULL: not asked for yet */
         struct Validating {
                 int64_t run_id;     /* 0: nothing to validate */
@@ -129,6 +140,7 @@ typedef struct RunWish {
         const char *reason;
         const char *initiator;
         int64_t decision_id;
+        bool allow_row_loss; /* rows that the way back of the schema can't keep may go */
 } RunWish;
 
 /* Begins a run; `problem` says why not: 409 with exit code 75 when another holds the lock, 4 when it is refused. */
@@ -218,9 +230,12 @@ void adoption_cancel(Controller *controller);
 
 void readiness_check(Controller *controller); /* now, and then on a timer */
 void readiness_cancel(Controller *controller);
+void readiness_interrupt(Controller *controller); /* a run begins: nothing is asked beside it */
 
 /* Raises (message) or clears (NULL) what is wrong with `source`. Said once, not every second. */
 void alert_set(Controller *controller, const char *source, const char *message);
+/* The same, more or less urgent than what such an alert mostly is. */
+void alert_set_as(Controller *controller, const char *source, Severity severity, const char *message);
 /* Whether an alert's command still runs: it dies with us, so whoever wants to end waits for on_alerts_told first. */
 bool alerts_under_way(const Controller *controller);
 void alerts_cancel(Controller *controller);
@@ -237,8 +252,13 @@ const char *operator_drain_state(const Controller *controller); /* "draining", "
 Tristate operator_drain_timed_out(const Controller *controller);
 
 void cache_clear_cancel(Controller *controller);
+void receiver_test_cancel(Controller *controller);
 void force_election_cancel(Controller *controller);
 void exposition_free(Controller *controller);
+
+/* What is measured is kept in the history: recorder.c. That it can't be is an alert, and harms nothing. */
+void recorder_sampled(Controller *controller, const Sample *sample);
+void recorder_free(Controller *controller);
 
 extern const ApiOps controller_operations; /* `self` is the Controller */
 json_t *status_answer(Controller *controller);

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "core/names.h"
 #include "daemon/baseline.h"
-#include "daemon/controller.h"
+#include "daemon/telling.h"
 
 #include <errno.h>
 #include <string.h>
@@ -39,6 +39,8 @@ static void add_deployment(Controller *controller, const Deployment *deployment,
         if (controller->journal && journal_add_deployment(controller->journal, &controller->deployment, &error) < 0)
                 log_error("the deployment of %s could not be journalled: %s", deployment->version, error_text(&error));
         deployment_made_now(controller);
+        if (!is_rollback)
+                telling_deployed(controller, &controller->deployment);
 }
 
 void current_made(Controller *controller, const Run *run, const char *version, const char *previous) {

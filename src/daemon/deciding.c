@@ -3,11 +3,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/names.h"
+#include "core/replay.h"
+#include "daemon/consistency.h"
 #include "daemon/controller.h"
 #include "daemon/holds.h"
 #include "daemon/incidents.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #define RECOVER_AGAIN_US (5 * USEC_PER_SEC) /* when what was left open could not be told */
@@ -91,14 +94,39 @@ static int64_t rollbacks_today(Controller *controller) {
         return count;
 }
 
-static void record(Controller *controller) {
-        Decision *decision = controller->decision;
+/* All that it rests on, so that it can be made again: core/replay.h. NULL: out of memory. */
+static Evidence *gather_evidence(Controller *controller, const PolicyInput *input) {
+        Evidence *evidence = calloc(1, sizeof *evidence);
+        const ConsensusLook *consensus = controller->checkup ? checkup_consensus_look(controller->checkup) : NULL;
+        if (!evidence)
+                return NULL;
+        evidence_of_input(input, evidence);
+        evidence->units = *watcher_units_look(controller->watcher);
+        evidence->outage = *watcher_outage_look(controller->watcher);
+        if (consensus)
+                evidence->consensus = *consensus;
+        return evidence;
+}
+
+/* The newest link goes to the log, too: kept elsewhere, it shows when the journal's end was cut off or made anew. */
+static void log_decision(Controller *controller) {
+        const Decision *decision = controller->decision;
+        JournalLink link;
         Error error = {0};
-        if (controller->journal && journal_add_decision(controller->journal, decision, &error) < 0)
-                log_error("the decision could not be journalled: %s", error_text(&error));
-        controller->decided_id = decision->id;
         if (decision->kind == DECISION_ROLLBACK)
                 log_info("decision: roll back to %s: %s", decision->target, decision->reason);
+        if (decision->id != 0 && journal_newest_link(controller->journal, &link, &error) == 1)
+                log_info("decision %" PRId64 " is in the journal: link %s", decision->id, link.text);
+}
+
+static void record(Controller *controller, const PolicyInput *input) {
+        Decision *decision = controller->decision;
+        AUTO_FREE Evidence *evidence = gather_evidence(controller, input);
+        Error error = {0};
+        if (controller->journal && journal_add_decision(controller->journal, decision, evidence, &error) < 0)
+                log_error("the decision could not be journalled: %s", error_text(&error));
+        controller->decided_id = decision->id;
+        log_decision(controller);
         controller_tell(controller, "decision", wire_decision(decision));
 }
 
@@ -108,8 +136,8 @@ static void ask_for_review(Controller *controller) {
         char message[REASON_MAX];
         snprintf(message, sizeof message, "manual review of %s: %.280s; not rolled back automatically: %.110s",
                  decision->version, decision->reason, guard_text(decision->guard));
-        incidents_review(controller, decision);
-        alert_set(controller, "decision", message);
+        Severity severity = incidents_review(controller, decision); /* a rollback that has not helped pages */
+        alert_set_as(controller, "decision", severity, message);
 }
 
 /* Its preflight would refuse it, and a deployment has one automatic rollback: it is kept for when the balancer answers again. */
@@ -174,6 +202,7 @@ static PolicyInput what_is(Controller *controller, const Release *releases, unsi
                 .rollbacks_today = rollbacks_today(controller),
                 .drained_by_operator = drained_by_operator(controller),
                 .run_unsound = controller->recovery_failed < 0,
+                .shadow = config_shadow(controller->config),
         };
 }
 
@@ -216,7 +245,7 @@ static void think(Controller *controller, const Verdict *verdict, const Immediat
         if (again) /* it could not be begun the last time: still that decision */
                 controller->decision->id = controller->decided_id;
         else
-                record(controller);
+                record(controller, &input);
         if (controller->decision->kind == DECISION_ROLLBACK)
                 roll_back(controller);
         else
@@ -242,6 +271,7 @@ static bool others_are_done(Controller *controller) {
                 controller->recovered = false;
                 watcher_suspend(controller->watcher);
                 checkup_suspend(controller->checkup);
+                consistency_stop(controller, "a run has begun: ask for it again when that is over");
                 return false;
         }
         bool again = controller->recovery_failed < 0 &&

@@ -6,6 +6,7 @@
 #include "core/names.h"
 #include "core/steps.h"
 #include "daemon/holds.h"
+#include "daemon/telling.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -126,6 +127,8 @@ static void readiness(FILE *out, Controller *controller) {
         gauge_tristate(out, "rollback_target_ready", "Whether the target could be started right now.",
                        controller->readiness.ready);
         gauge(out, "rollback_armed", "Whether automatic rollback is armed.", armed);
+        gauge(out, "rollback_shadow_mode", "Whether what would be rolled back is only recorded.",
+              config_shadow(controller->config));
         gauge(out, "rollback_run_active", "Whether a run is under way.", runner_run(controller->runner) != NULL);
         gauge(out, "rollback_alerts", "Alerts that are raised.", controller->alert_count);
         gauge(out, "rollback_journal_writable", "Whether what is written to the journal is kept.",
@@ -182,6 +185,40 @@ static void health(FILE *out, const Controller *controller) {
                                 values[all->components[i].state]);
 }
 
+/* The newest link as a label: whoever scrapes keeps it elsewhere, where it shows if the journal's end is cut off. */
+static void chain(FILE *out, Controller *controller) {
+        JournalLink link;
+        Error error = {0};
+        if (!controller->journal || journal_newest_link(controller->journal, &link, &error) != 1)
+                return;
+        family(out, "rollback_chain_records", "gauge", NULL, "Records in the journal's chain.");
+        fprintf(out, "rollback_chain_records{newest=\"%s\"} %" PRId64 "\n", link.text, link.count - 1);
+}
+
+static void receiver_rows(FILE *out, Outbox *outbox, const char *name, const char *label, size_t offset) {
+        ReceiverView view;
+        for (unsigned i = 0; i < outbox_count(outbox); i++) {
+                outbox_view(outbox, i, &view);
+                int64_t value = *(const int64_t *)((const char *)&view + offset);
+                if (value >= 0)
+                        fprintf(out, "%s{receiver=\"%s\"%s} %" PRId64 "\n", name, view.config->name, label, value);
+        }
+}
+
+static void receivers(FILE *out, Controller *controller) {
+        Outbox *outbox = telling_outbox(controller);
+        if (outbox_count(outbox) == 0)
+                return;
+        family(out, "rollback_outbox_waiting", "gauge", NULL, "Messages that a receiver has not got yet.");
+        receiver_rows(out, outbox, "rollback_outbox_waiting", "", offsetof(ReceiverView, waiting));
+        family(out, "rollback_messages", "counter", NULL,
+               "Messages delivered and dropped, and tries that failed, since the controller began.");
+        receiver_rows(out, outbox, "rollback_messages_total", ",outcome=\"delivered\"",
+                      offsetof(ReceiverView, delivered));
+        receiver_rows(out, outbox, "rollback_messages_total", ",outcome=\"dropped\"", offsetof(ReceiverView, dropped));
+        receiver_rows(out, outbox, "rollback_messages_total", ",outcome=\"failed\"", offsetof(ReceiverView, failed));
+}
+
 static json_t *exposition(Controller *controller) {
         AUTO_FREE char *text = NULL;
         size_t size;
@@ -195,7 +232,9 @@ static json_t *exposition(Controller *controller) {
                 runs(out, totals);
                 decisions(out, totals);
         }
+        chain(out, controller);
         readiness(out, controller);
+        receivers(out, controller);
         if (controller->watcher) {
                 window(out, controller);
                 sample(out, controller);

@@ -5,6 +5,7 @@
 #include "core/names.h"
 #include "daemon/holds.h"
 #include "daemon/operations.h"
+#include "daemon/proof.h"
 
 #define HISTORY_DEFAULT 20
 #define HISTORY_MAX 1000
@@ -119,6 +120,14 @@ int op_decisions(void *self, const json_t *arguments, const Caller *caller, json
                 return answer(json_pack("{s:o}", "decisions", collect.list), ret_answer, problem);
         json_decref(collect.list);
         return journal_failed(problem, &error);
+}
+
+int op_explain(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
+        Controller *controller = self;
+        (void)caller;
+        if (controller_unusable(controller, problem) < 0)
+                return -1;
+        return proof_explain(controller->journal, number_of(arguments, "id", 0), ret_answer, problem);
 }
 
 /* Without an id: the run under way, else the newest. */

@@ -4,7 +4,10 @@
 #include "base/log.h"
 #include "core/names.h"
 #include "core/version.h"
+#include "daemon/holds.h"
 #include "daemon/operations.h"
+#include "daemon/readiness.h"
+#include "daemon/schema-view.h"
 
 #include <string.h>
 
@@ -96,6 +99,20 @@ static int find_target(Controller *controller, const RunWish *wish, Release *ret
         return 0;
 }
 
+/* No script is ever applied forward, so what leaves doesn't matter to a deployment. */
+static SchemaViewState view_schema(Controller *controller, const Plan *plan, SchemaGate *ret_gate) {
+        return schema_view(controller, plan->kind == RUN_DEPLOYMENT ? "" : plan->from, plan->to, ret_gate);
+}
+
+static const char *schema_refusal(const Controller *controller, const Plan *plan, SchemaViewState viewed,
+                                  const SchemaGate *gate) {
+        if (plan->mode == MODE_EMERGENCY && schema_view_harmless(controller))
+                return NULL;
+        if (viewed != SCHEMA_VIEW_KNOWN || gate->verdict == SCHEMA_COMPATIBLE || gate->verdict == SCHEMA_REVERSIBLE)
+                return NULL;
+        return gate->detail;
+}
+
 int op_plan(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
         Controller *controller = self;
         RunWish wish = {0};
@@ -122,11 +139,20 @@ int op_plan(void *self, const json_t *arguments, const Caller *caller, json_t **
         const struct Readiness *readiness = &controller->readiness;
         bool not_ready = readiness->ready == KNOWN_FALSE && strcmp(readiness->version, target.version) == 0;
         bool busy = runner_run(controller->runner) || runner_elsewhere(controller->runner, NULL);
-        const char *refused = busy ? "another run is under way" : not_ready ? readiness->detail : NULL;
+        SchemaGate gate_of_schema = {0};
+        SchemaViewState viewed = view_schema(controller, &plan, &gate_of_schema);
+        const char *refused = busy        ? "another run is under way"
+                              : not_ready ? readiness->detail
+                                          : schema_refusal(controller, &plan, viewed, &gate_of_schema);
         Tristate gate = gate_known(controller);
         json_object_set_new(value, "target_state", json_string(release_state_name(target.state)));
         json_object_set_new(value, "target_warning", warning ? json_string(warning) : json_null());
         json_object_set_new(value, "gate", gate == KNOWN_NOT ? json_null() : json_boolean(gate == KNOWN_TRUE));
+        json_object_set_new(value, "database", schema_view_json(viewed, &gate_of_schema));
+        char none_left[REASON_MAX];
+        bool asks = wish.kind == RUN_DEPLOYMENT &&
+                    readiness_none_left(controller, target.version, none_left, sizeof none_left);
+        json_object_set_new(value, "none_left", asks ? wire_text(none_left) : json_null());
         json_object_set_new(value, "refused", refused ? json_string(refused) : json_null());
         return answer(value, ret_answer, problem);
 }
@@ -147,12 +173,31 @@ int op_rollback(void *self, const json_t *arguments, const Caller *caller, json_
         wish.reason = text_of(arguments, "reason");
         wish.expect_from = text_of(arguments, "expect_from");
         wish.initiator = caller->name;
+        wish.allow_row_loss = json_is_true(json_object_get(arguments, "allow_row_loss"));
         if (wish.reason[0] == '\0')
                 return problem_set(problem, 400, EXIT_USAGE_ERROR, "No reason",
                                    "a rollback needs a reason: it is what others will read");
         if (controller_begin(controller, &wish, problem) < 0)
                 return -1;
         return begun_run(controller, ret_answer, problem);
+}
+
+/* A deployment that burns the way back is the operator's to decide. One that is refused anyway says why itself. */
+static int refuse_none_left(Controller *controller, const char *version, bool accepted, Problem *problem) {
+        char why[REASON_MAX];
+        Hold hold;
+        Error error = {0};
+        bool paused = hold_read(controller->journal, HOLD_DEPLOYMENTS, &hold, &error) >= 0 && hold.held;
+        if (paused || !controller_at_rest(controller) || !readiness_none_left(controller, version, why, sizeof why))
+                return 0;
+        if (accepted) {
+                log_warn("%s is deployed though no target that is proven ready would be left: %s", version, why);
+                return 0;
+        }
+        problem_set(problem, 409, EXIT_REFUSED, "No ready target would be left",
+                    "%s. Mend that, or go on all the same: auto-rollback deploy --yes %s", why, version);
+        problem_add(problem, "hint", json_string("accept_no_target: true goes on all the same"));
+        return -1;
 }
 
 int op_deploy(void *self, const json_t *arguments, const Caller *caller, json_t **ret_answer, Problem *problem) {
@@ -169,7 +214,9 @@ int op_deploy(void *self, const json_t *arguments, const Caller *caller, json_t 
                               .initiator = caller->name};
         Release target;
         const char *warning = NULL;
-        if (find_target(controller, &wish, &target, &warning, problem) < 0)
+        if (find_target(controller, &wish, &target, &warning, problem) < 0 ||
+            refuse_none_left(controller, version, json_is_true(json_object_get(arguments, "accept_no_target")),
+                             problem) < 0)
                 return -1;
         if (controller_begin(controller, &wish, problem) < 0 || begun_run(controller, ret_answer, problem) < 0)
                 return -1;

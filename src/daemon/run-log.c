@@ -38,6 +38,15 @@ void run_log_taken_over(RunLog *log, const Run *run) {
                  run->plan.from[0] ? run->plan.from : "nothing", run->plan.to);
 }
 
+void run_log_line(const Run *run, const char *line) {
+        char number[24];
+        snprintf(number, sizeof number, "%lld", (long long)run->id);
+        const LogField fields[] = {
+                {"run", number}, {"phase", run_phase_name(run->phase)}, {"step", step_key(run->cursor)}, {NULL, NULL}};
+        log_event(LEVEL_INFO, fields, "step %d/8 %s: %s", (int)run->cursor,
+                  step_title(run->cursor, run->plan.kind, run->phase == RUN_RECOVERY), line);
+}
+
 /* What has changed since it was last logged: results before the next intent, as they share an append. */
 static void log_steps(const Run *run, const StepRecord *records, LoggedStep *logged, bool recovery) {
         for (int acting = 0; acting <= 1; acting++)

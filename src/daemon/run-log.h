@@ -16,5 +16,8 @@ typedef struct RunLog {
 
 void run_log_progress(RunLog *log, const Run *run);
 
+/* The step under way says how far it is. */
+void run_log_line(const Run *run, const char *line);
+
 /* A run that somebody else began: what it has done is in the log already. */
 void run_log_taken_over(RunLog *log, const Run *run);

@@ -118,10 +118,22 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+static void on_progress(void *userdata, const char *line) {
+        Runner *runner = userdata;
+        const RunEvent event = {
+                .type = EVENT_PROGRESS, .wall = clock_wall_us(), .token = runner->call.token, .detail = line};
+        feed(runner, &event);
+        runner->hooks.progress(runner->userdata, &runner->run, line);
+}
+
 /* ---- effects ---- */
 
 static int ask_world(Runner *runner, const RunUpdate *update, Error *error) {
-        const StepTools tools = {.world = runner->world, .journal = runner->journal, .run = &runner->run};
+        const StepTools tools = {.world = runner->world,
+                                 .journal = runner->journal,
+                                 .run = &runner->run,
+                                 .progress = on_progress,
+                                 .userdata = runner};
         runner->op = op_cancel(runner->op);
         runner->call = update->call;
         runner->probing = update->flags & UPDATE_PROBE;
@@ -249,6 +261,7 @@ int runner_begin(Runner *runner, const RunnerRequest *request, LockHolder *ret_h
                 return r;
         run_init(&runner->run, &plan, request->reason, request->initiator, request->decision_id, clock_wall_us());
         runner->run.symptoms_before = request->symptoms_before;
+        runner->run.allow_row_loss = request->allow_row_loss;
         runner->under_way = true;
         runner->failures_at_drain = -1;
         const RunEvent start = {.type = EVENT_START, .wall = clock_wall_us()};

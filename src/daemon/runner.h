@@ -11,8 +11,9 @@
 typedef struct Runner Runner;
 
 typedef struct RunnerHooks {
-        void (*recovering)(void *userdata, const Run *run); /* a dead process's run is about to go on */
-        void (*changed)(void *userdata, const Run *run);    /* after every durable move */
+        void (*recovering)(void *userdata, const Run *run);                 /* a dead process's run is about to go on */
+        void (*changed)(void *userdata, const Run *run);                    /* after every durable move */
+        void (*progress)(void *userdata, const Run *run, const char *line); /* the act under way says how far it is */
         /* Still under the run lock, so that nobody begins another before what follows from this one is written; nor may it. */
         void (*finished)(void *userdata, const Run *run);
         void (*page)(void *userdata, const Run *run, const char *message);
@@ -30,6 +31,7 @@ typedef struct RunnerRequest {
         const char *initiator;
         int64_t decision_id;
         unsigned symptoms_before; /* as Run's */
+        bool allow_row_loss;      /* as Run's */
 } RunnerRequest;
 
 /* Takes the run lock and begins. -EBUSY: another process holds it, *ret_holder says who, since when and why. */

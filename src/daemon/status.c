@@ -4,6 +4,8 @@
 #include "core/names.h"
 #include "daemon/controller.h"
 #include "daemon/holds.h"
+#include "daemon/proof.h"
+#include "daemon/readiness.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -41,9 +43,10 @@ static json_t *target_part(Controller *controller) {
                 return json_null();
         const struct Readiness *readiness = &controller->readiness;
         bool known = strcmp(readiness->version, target.version) == 0;
-        return json_pack("{s:s, s:s, s:o, s:o}", "version", target.version, "state", release_state_name(target.state),
-                         "ready", tristate(known ? readiness->ready : KNOWN_NOT), "detail",
-                         wire_text(known ? readiness->detail : "not yet looked at"));
+        return json_pack("{s:s, s:s, s:o, s:o, s:o}", "version", target.version, "state",
+                         release_state_name(target.state), "ready", tristate(known ? readiness->ready : KNOWN_NOT),
+                         "detail", wire_text(known ? readiness->detail : "not yet looked at"), "checks",
+                         known ? readiness_checks_json(&readiness->target) : json_array());
 }
 
 static json_t *deployment_part(Controller *controller) {
@@ -193,14 +196,15 @@ json_t *status_answer(Controller *controller) {
         if (!status)
                 return NULL;
         json_t *rest =
-                json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "traffic",
+                json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:s, s:o}", "traffic",
                           status_traffic(controller), "units", units_part(controller), "health",
                           health_part(controller), "metrics", metrics_part(controller), "score", score_part(controller),
                           "review", status_review(controller), "window", window_part(controller), "thresholds",
                           wire_thresholds(&controller->config->rules), "run",
                           run ? controller_run_json(controller, run) : json_null(), "last_run",
                           last_run_part(controller), "rollbacks_today", (json_int_t)today, "rollbacks_per_day",
-                          (json_int_t)controller->config->rules.rollbacks_per_day, "alerts", alerts_part(controller));
+                          (json_int_t)controller->config->rules.rollbacks_per_day, "alerts", alerts_part(controller),
+                          "mode", controller->config->decision_mode, "chain", proof_chain(controller->journal));
         json_object_update(status, rest);
         json_decref(rest);
         return status;

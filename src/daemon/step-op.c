@@ -13,6 +13,7 @@ static void destroy(Op *op) {
         step->child = op_cancel(step->child);
         step->http = http_cancel(step->http);
         op_finish_base(op);
+        free(step->schema);
         free(step);
 }
 
@@ -44,6 +45,9 @@ int step_op_begin(const StepTools *tools, const StepCall *call, StepStage *first
         step->world = tools->world;
         step->journal = tools->journal;
         step->call = *call;
+        step->run = tools->run;
+        step->progress = tools->progress;
+        step->progress_userdata = tools->userdata;
         step->run_id = tools->run->id;
         step->kind = tools->run->plan.kind;
         step->mode = tools->run->plan.mode;

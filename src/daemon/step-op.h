@@ -2,6 +2,7 @@
  * child request, or ends the step. The step's budget covers all of them; a child gets what is left of it. */
 #pragma once
 
+#include "adapters/adapter.h"
 #include "core/run.h"
 #include "core/steps.h"
 #include "daemon/world.h"
@@ -16,6 +17,7 @@ struct StepOp {
         World *world;
         Journal *journal; /* NULL: it can't be used (break glass on a broken disk) */
         StepCall call;
+        const Run *run; /* as the runner has it */
         int64_t run_id;
         RunKind kind;
         RunMode mode;
@@ -34,6 +36,12 @@ struct StepOp {
         char what[DETAIL_MAX + 64];     /* the step's title, and what it is waiting for: said when its budget ends */
         char note[DETAIL_MAX];          /* put before the final detail */
         char drained_by[INITIATOR_MAX]; /* drain_traffic: who has drained already */
+
+        SchemaRequest *schema;                              /* what is asked of the database; NULL: not yet */
+        Error schema_doubt;                                 /* why the leaving release's scripts aren't known */
+        StepStage *schema_then;                             /* when the schema is as it must be */
+        void (*progress)(void *userdata, const char *line); /* may be NULL */
+        void *progress_userdata;
 };
 
 /* What a step works with; the pointers must outlive it. */
@@ -41,6 +49,8 @@ typedef struct StepTools {
         World *world;
         Journal *journal;
         const Run *run;
+        void (*progress)(void *userdata, const char *line); /* a long act says how far it is; may be NULL */
+        void *userdata;                                     /* of `progress` */
 } StepTools;
 
 int step_op_begin(const StepTools *tools, const StepCall *call, StepStage *first, OpCallback callback, void *userdata,

@@ -1,5 +1,6 @@
 /* Step 0 proves the target before anything is touched: the release is whole, its configuration is there, the switch is written
- * beforehand (so that a full disk cannot stop it), and its units can be loaded. A refusal leaves the world as it was. */
+ * beforehand (so that a full disk cannot stop it), it can work with the database's schema, and its units can be loaded. A refusal leaves the world as it was. */
+#include "daemon/step-schema.h"
 #include "daemon/steps.h"
 
 #include <errno.h>
@@ -43,6 +44,16 @@ static int prepare_switches(const StepOp *step, Error *error) {
         return 0;
 }
 
+static void look_at_units(StepOp *step, const OpResult *result) {
+        (void)result;
+        Error error = {0};
+        World *world = step->world;
+        step_expect(step, on_units, NULL);
+        int r = world->config->units_driver->query(world->units, &step->target, step_budget_left(step), step_on_child,
+                                                   step, &step->child, &error);
+        step_began(step, r, &error);
+}
+
 static void on_verified(StepOp *step, const OpResult *result) {
         (void)result;
         Error error = {0};
@@ -50,11 +61,7 @@ static void on_verified(StepOp *step, const OpResult *result) {
                 op_fail(&step->op, &error);
                 return;
         }
-        World *world = step->world;
-        step_expect(step, on_units, NULL);
-        int r = world->config->units_driver->query(world->units, &step->target, step_budget_left(step), step_on_child,
-                                                   step, &step->child, &error);
-        step_began(step, r, &error);
+        step_schema_prove(step, look_at_units);
 }
 
 static void verify(StepOp *step, const OpResult *result) {

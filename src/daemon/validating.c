@@ -6,7 +6,7 @@
 #include "base/macros.h"
 #include "core/names.h"
 #include "core/words.h"
-#include "daemon/controller.h"
+#include "daemon/incidents.h"
 
 #include <errno.h>
 #include <string.h>
@@ -137,8 +137,10 @@ static void finish(Controller *controller) {
         AUTO_FREE char *text = json_dumps(answer, JSON_COMPACT);
         json_decref(answer);
         note_verdict(controller, run_id, verdict, text);
-        if (controller->journal && journal_run(controller->journal, run_id, &run, &error) == 1)
+        if (controller->journal && journal_run(controller->journal, run_id, &run, &error) == 1) {
+                incidents_validated(controller, &run, &validation);
                 controller_tell_run(controller, &run);
+        }
 }
 
 /* One bad sample is no reason to wake anybody: what failed is looked at again with each new one, until the window is over. */

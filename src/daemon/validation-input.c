@@ -5,7 +5,9 @@
 #include "base/macros.h"
 #include "core/words.h"
 #include "daemon/baseline.h"
-#include "daemon/controller.h"
+#include "daemon/consistency.h"
+#include "daemon/incidents.h"
+#include "daemon/telling.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,8 +26,8 @@ typedef struct Gathering {
         int64_t now_mono, now_wall;
         ValidationInput input;
         char units[DETAIL_MAX], probe[DETAIL_MAX], health[DETAIL_MAX], baseline[DETAIL_MAX], run_words[DETAIL_MAX];
-        char traffic[DETAIL_MAX], source[DETAIL_MAX], byzantine[DETAIL_MAX], incidents[DETAIL_MAX], logs[DETAIL_MAX],
-                alerts[DETAIL_MAX];
+        char traffic[DETAIL_MAX], source[DETAIL_MAX], byzantine[DETAIL_MAX], data[DETAIL_MAX], incidents[DETAIL_MAX],
+                logs[DETAIL_MAX], alerts[DETAIL_MAX];
 } Gathering;
 
 #define SAY(gathering, member, ...) words_append((gathering)->member, sizeof(gathering)->member, __VA_ARGS__)
@@ -147,10 +149,9 @@ static void gather_run(Gathering *gathering) {
 
 /* ---- the cluster ---- */
 
-/* When the cluster was asked, on the wall's clock. */
-static bool consensus_is_stale(const Gathering *gathering) {
-        const ConsensusState *state = checkup_consensus(gathering->controller->checkup);
-        return !state || gathering->now_wall - (gathering->now_mono - state->at_mono) < run_ended_wall(gathering);
+/* What was asked then was asked before the run's end, on the wall's clock. */
+static bool is_stale(const Gathering *gathering, int64_t at_mono) {
+        return gathering->now_wall - (gathering->now_mono - at_mono) < run_ended_wall(gathering);
 }
 
 static void gather_consensus(Gathering *gathering) {
@@ -166,14 +167,14 @@ static void gather_consensus(Gathering *gathering) {
                 return;
         }
         const ConsensusView *view = checkup_consensus_view(controller->checkup);
-        if (!view || consensus_is_stale(gathering)) {
+        const ConsensusState *state = checkup_consensus(controller->checkup);
+        if (!view || !state || is_stale(gathering, state->at_mono)) {
                 input->consensus.words = input->byzantine.words = "the cluster did not answer since the run";
                 return;
         }
         input->consensus = (ValidationFact){.state = view->quorum, .words = view->words};
         input->byzantine.state = view->byzantine > 0 ? KNOWN_FALSE : view->data_agrees ? KNOWN_TRUE : KNOWN_NOT;
         SAY(gathering, byzantine, "%u of %u members", view->byzantine, view->count);
-        const ConsensusState *state = checkup_consensus(controller->checkup);
         for (unsigned i = 0; i < view->count && i < state->count; i++)
                 if (view->is_byzantine[i])
                         SAY(gathering, byzantine, ", %s", state->members[i].name);
@@ -182,16 +183,42 @@ static void gather_consensus(Gathering *gathering) {
         input->byzantine.words = gathering->byzantine;
 }
 
-/* A component that says its database answers doesn't say that it replicates; one that says it fails, fails this too. */
+/* Replication: a server that doesn't answer, or a replica that isn't near, fails it. With no replica and none expected there is nothing to
+ * be near. Without an adapter a component of that name may still say that the database is down. */
 static void gather_database(Gathering *gathering) {
         const Controller *controller = gathering->controller;
         const Health *health = controller->checkup ? checkup_health(controller->checkup) : NULL;
         const ComponentHealth *component = health ? health_find(health, "database") : NULL;
         ValidationFact *database = &gathering->input.database;
-        if (component && component->configured && component->state == HEALTH_UNHEALTHY)
+        bool down = component && component->configured && component->state == HEALTH_UNHEALTHY;
+        if (down)
                 *database = (ValidationFact){.state = KNOWN_FALSE, .words = component->reason};
+        else if (!controller->config->data_driver)
+                database->absent = "nothing measures replication: data.driver is none";
+        if (down || database->absent)
+                return;
+        const ReplicationView *view = controller->checkup ? checkup_replication_view(controller->checkup) : NULL;
+        if (!view)
+                database->words = component && component->checked_wall > 0 ? component->reason
+                                  : controller->role == ROLE_DAEMON        ? "not measured yet"
+                                                                           : NO_CONTROLLER;
+        else if (is_stale(gathering, checkup_replication(controller->checkup)->at_mono))
+                database->words = "it was not asked since the run";
+        else if (view->count == 0 && view->healthy == KNOWN_TRUE)
+                database->absent = "no replica is connected, and none is expected (data.postgres.replicas)";
         else
-                database->absent = "nothing measures replication: no data adapter is configured";
+                *database = (ValidationFact){.state = view->healthy, .words = view->words};
+}
+
+/* What a consistency check said counts when it was begun after the run. */
+static void gather_data(Gathering *gathering) {
+        const ConsistencyView *view = consistency_view(gathering->controller);
+        bool told = view->state == CONSISTENCY_PASSED || view->state == CONSISTENCY_DAMAGED;
+        if (!told || view->begun_wall < run_ended_wall(gathering))
+                return;
+        SAY(gathering, data, "consistency check: %s", view->detail);
+        gathering->input.data =
+                (ValidationFact){.state = known(view->state == CONSISTENCY_PASSED), .words = gathering->data};
 }
 
 static void gather_traffic(Gathering *gathering) {
@@ -234,7 +261,7 @@ static bool is_about_this(const Alert *alert) {
 
 /* The machine is to be looked at, whatever release runs: no incident of the rollback. */
 static bool is_machine_review(const Alert *alert) {
-        static const char *const sources[] = {"cpu", "memory", "disk"};
+        static const char *const sources[] = {"cpu", "memory", "disk", "history"};
         for (unsigned i = 0; i < ARRAY_SIZE(sources); i++)
                 if (strcmp(alert->source, sources[i]) == 0)
                         return true;
@@ -245,13 +272,20 @@ static bool is_incident(const Alert *alert) {
         return !is_about_this(alert) && !is_machine_review(alert);
 }
 
+/* Alerts tell of now, and die with their process; an incident that nobody has resolved outlives it. Of those only the ones about the
+ * release that serves now count: what was rolled back from is over as far as the service goes, however much is left to be
+ * written about it; and the rollback's own incident is what is being judged. */
 static void gather_incidents(Gathering *gathering) {
-        const Controller *controller = gathering->controller;
+        Controller *controller = gathering->controller;
+        int64_t own = controller->validating.run_id ? controller->validating.run_id : controller->deployment.run_id;
+        int unresolved = incidents_of_live(controller, own);
         unsigned count = 0;
         const char *separator = "; manual reviews of this machine stand: ";
         for (unsigned i = 0; i < controller->alert_count; i++)
                 count += is_incident(&controller->alerts[i]);
         SAY(gathering, incidents, "%u alerts", count);
+        if (unresolved >= 0)
+                SAY(gathering, incidents, ", %d unresolved incidents of %s", unresolved, controller->version);
         for (unsigned i = 0; i < controller->alert_count; i++)
                 if (is_incident(&controller->alerts[i]))
                         SAY(gathering, incidents, "; %s: %s", controller->alerts[i].source,
@@ -265,7 +299,8 @@ static void gather_incidents(Gathering *gathering) {
                 gathering->input.incidents.words = NO_CONTROLLER ": which alerts stand is not known";
                 return;
         }
-        gathering->input.incidents = (ValidationFact){.state = known(count == 0), .words = gathering->incidents};
+        gathering->input.incidents =
+                (ValidationFact){.state = known(count == 0 && unresolved <= 0), .words = gathering->incidents};
 }
 
 static void gather_monitoring(Gathering *gathering) {
@@ -335,21 +370,49 @@ static void gather_logs(Gathering *gathering) {
         SAY(gathering, logs, "newest line %s ago", words_duration(age / USEC_PER_MSEC * USEC_PER_MSEC, number));
 }
 
+/* Whether anybody at all can be told: one who takes nothing at this moment is said, and is an alert when it lasts. Without a daemon
+ * nothing is known of them but that they are configured. */
+static void gather_receivers(Gathering *gathering, bool *ret_sound) {
+        Controller *controller = gathering->controller;
+        Outbox *outbox = controller->role == ROLE_DAEMON ? telling_outbox(controller) : NULL;
+        ReceiverView view;
+        for (unsigned i = 0; i < outbox_count(outbox); i++) {
+                outbox_view(outbox, i, &view);
+                bool failing = view.failing_wall != 0 || view.gone;
+                *ret_sound = *ret_sound || !failing;
+                SAY(gathering, alerts, "%s%s: %s", i ? "; " : "", view.config->name,
+                    failing               ? view.error
+                    : view.delivered_wall ? "took the last message"
+                                          : "set, not needed yet");
+        }
+        if (outbox || controller->config->receiver_count == 0)
+                return;
+        SAY(gathering, alerts, "%u receivers are set", controller->config->receiver_count);
+        *ret_sound = true;
+}
+
 static void gather_alerts(Gathering *gathering) {
         const Controller *controller = gathering->controller;
         const char *const *command = controller->config->alert_command;
+        bool sound = false;
+        if ((!command || !command[0]) && controller->config->receiver_count == 0) {
+                gathering->input.alerts.absent = "nobody is told: neither receivers nor alerts.command are set";
+                return;
+        }
+        gather_receivers(gathering, &sound);
         if (!command || !command[0]) {
-                gathering->input.alerts.absent = "nobody is told: alerts.command is not set";
+                gathering->input.alerts = (ValidationFact){.state = known(sound), .words = gathering->alerts};
                 return;
         }
         bool there = command[0][0] != '/' || faccessat(AT_FDCWD, command[0], X_OK, AT_EACCESS) == 0;
         bool failed = controller->alert_command_worked == KNOWN_FALSE;
-        SAY(gathering, alerts, "%s: %s", command[0],
+        SAY(gathering, alerts, "%s%s: %s", gathering->alerts[0] ? "; " : "", command[0],
             !there                                           ? "can't be run"
             : failed                                         ? "failed the last time"
             : controller->alert_command_worked == KNOWN_TRUE ? "worked the last time"
                                                              : "set, not needed yet");
-        gathering->input.alerts = (ValidationFact){.state = known(there && !failed), .words = gathering->alerts};
+        gathering->input.alerts =
+                (ValidationFact){.state = known((there && !failed) || sound), .words = gathering->alerts};
 }
 
 void validation_judge(Controller *controller, const Sample *sample, Validation *ret_validation) {
@@ -370,6 +433,7 @@ void validation_judge(Controller *controller, const Sample *sample, Validation *
         gather_run(gathering);
         gather_consensus(gathering);
         gather_database(gathering);
+        gather_data(gathering);
         gather_traffic(gathering);
         gather_incidents(gathering);
         gather_monitoring(gathering);

@@ -18,6 +18,8 @@ struct Watcher {
         Engine engine;
         OutageWatch outage;
         RestartWatch restarts;
+        OutageLook outage_look;
+        UnitsLook units_look;
         sd_event_source *sample_timer, *second_timer;
         Op *collect, *traffic_query;
         bool suspended;
@@ -163,16 +165,30 @@ void watcher_set_units(Watcher *watcher, const UnitSet *units) {
 
 bool watcher_service_failed(Watcher *watcher, char *reason, size_t size) {
         reason[0] = '\0';
-        return watcher->units_known &&
-               engine_units(&watcher->engine.rules, &watcher->restarts, &watcher->units, clock_mono_us(), reason, size);
+        watcher->units_look = (UnitsLook){.asked = watcher->units_known,
+                                          .now_mono = clock_mono_us(),
+                                          .before = watcher->restarts,
+                                          .units = watcher->units};
+        return watcher->units_known && engine_units(&watcher->engine.rules, &watcher->restarts, &watcher->units,
+                                                    watcher->units_look.now_mono, reason, size);
+}
+
+const UnitsLook *watcher_units_look(const Watcher *watcher) {
+        return &watcher->units_look;
 }
 
 bool watcher_outage(Watcher *watcher, char *reason, size_t size) {
-        MetricsPulse pulse;
+        OutageLook *look = &watcher->outage_look;
         reason[0] = '\0';
-        return watcher_pulse(watcher, &pulse) &&
-               engine_outage(&watcher->engine.rules, &watcher->outage, &pulse, prober_view(watcher->prober),
-                             clock_mono_us(), reason, size);
+        *look = (OutageLook){
+                .now_mono = clock_mono_us(), .before = watcher->outage, .probe = *prober_view(watcher->prober)};
+        look->asked = watcher_pulse(watcher, &look->pulse);
+        return look->asked && engine_outage(&watcher->engine.rules, &watcher->outage, &look->pulse, &look->probe,
+                                            look->now_mono, reason, size);
+}
+
+const OutageLook *watcher_outage_look(const Watcher *watcher) {
+        return &watcher->outage_look;
 }
 
 void watcher_verdict(const Watcher *watcher, Verdict *ret_verdict) {

@@ -34,6 +34,9 @@ int watcher_sample_now(Watcher *watcher, OpCallback callback, void *userdata, Op
 
 bool watcher_service_failed(Watcher *watcher, char *reason, size_t size);
 bool watcher_outage(Watcher *watcher, char *reason, size_t size);
+/* What the newest answers of these two were made from. */
+const UnitsLook *watcher_units_look(const Watcher *watcher);
+const OutageLook *watcher_outage_look(const Watcher *watcher);
 void watcher_verdict(const Watcher *watcher, Verdict *ret_verdict);
 
 const Engine *watcher_engine(const Watcher *watcher);

@@ -88,6 +88,12 @@ HttpCall *http_cancel(HttpCall *call) {
 
 /* Tells the caller and frees the call; the text it is told lives until the callback returns. */
 static void finish(HttpCall *call, HttpAnswer *answer) {
+        long said = 0;
+        curl_off_t retry_after = 0;
+        (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &said);
+        (void)curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after);
+        answer->said = (int)said;
+        answer->retry_after_us = retry_after > 0 ? (int64_t)retry_after * USEC_PER_SEC : -1;
         answer->elapsed_us = now_us(call->client) - call->begun_us;
         answer->body = answer->code && call->answer ? call->answer : "";
         answer->size = answer->code ? call->answer_size : 0;
@@ -335,18 +341,18 @@ static int set_callbacks(HttpCall *call) {
 }
 #undef SET
 
-/* "http://user:secret@host/path" -> "http://host/path": what messages may show. */
+/* "http://user:secret@host/path?key=secret" -> "http://host/path": what messages may show. */
 static char *url_without_secrets(const char *url) {
         const char *host = strstr(url, "://");
-        if (!host)
-                return strdup(url);
-        host += 3;
+        host = host ? host + 3 : url;
         size_t authority = strcspn(host, "/?#");
-        const char *at = memrchr(host, '@', authority);
-        char *shown = NULL;
-        if (!at)
-                return strdup(url);
-        return asprintf(&shown, "%.*s%s", (int)(host - url), url, at + 1) < 0 ? NULL : shown;
+        const char *at = memrchr(host, '@', authority), *rest = at ? at + 1 : host;
+        AUTO_FREE char *plain = NULL;
+        if (asprintf(&plain, "%.*s%.*s", (int)(host - url), url, (int)strcspn(rest, "?#"), rest) < 0)
+                return NULL;
+        size_t size = strlen(plain) * sizeof MASKED + 1;
+        char *shown = malloc(size); /* a path may be the secret: /services/T024BE7LD/k9Jd83jsKq29xPqL... */
+        return shown ? mask_text(plain, shown, size) : NULL;
 }
 
 static int copy_request(HttpCall *call, const HttpRequest *request) {

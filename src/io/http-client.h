@@ -31,10 +31,12 @@ typedef struct HttpRequest {
 
 typedef struct HttpAnswer {
         int code;         /* 0: none, `error` is set */
+        int said;         /* the status line's, also when the answer did not come whole; 0: none came */
         Error error;      /* names the URL and what went wrong */
         const char *body; /* NUL-terminated; valid during the callback only */
         size_t size;
         const char *content_type; /* "" when absent */
+        int64_t retry_after_us;   /* Retry-After; -1: not said */
         int64_t elapsed_us;
 } HttpAnswer;
 

@@ -45,9 +45,10 @@ static bool is_replaced(const char *variable, const char *const *env) {
 }
 
 /* The strings stay whose they are; only the array is new. */
-static const char **environment_build(const char *const *env) {
+static const char **environment_build(const char *const *env, bool only) {
+        char **ours = only ? NULL : environ;
         size_t count = 0;
-        for (char **variable = environ; variable && *variable; variable++)
+        for (char **variable = ours; variable && *variable; variable++)
                 count++;
         for (const char *const *variable = env; variable && *variable; variable++)
                 count++;
@@ -55,7 +56,7 @@ static const char **environment_build(const char *const *env) {
         if (!list)
                 return NULL;
         size_t used = 0;
-        for (char **variable = environ; variable && *variable; variable++)
+        for (char **variable = ours; variable && *variable; variable++)
                 if (!is_ours_alone(*variable) && !is_replaced(*variable, env))
                         list[used++] = *variable;
         for (; env && *env; env++)
@@ -96,9 +97,9 @@ _Noreturn static void child_run(const ProcessSpec *spec, const char **environmen
                                 pid_t parent) {
         child_leave_our_group(spec, parent);
         child_reset_signals();
-        int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
-            dup2(output, STDERR_FILENO) < 0)
+        int input = spec->input_fd > 0 ? spec->input_fd : open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (input < 0 || dup2(input, STDIN_FILENO) < 0 ||
+            dup2(spec->data_fd > 0 ? spec->data_fd : output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
                 _exit(127);
         if (spec->held) {
                 char go;
@@ -239,7 +240,7 @@ int process_start(sd_event *event, const ProcessSpec *spec, ProcessExited exited
         const char *name = spec->argv && spec->argv[0] ? spec->argv[0] : "";
         if (!*name)
                 return error_set(error, -EINVAL, "cannot start a child process: the command is empty");
-        AUTO_FREE const char **environment = environment_build(spec->env);
+        AUTO_FREE const char **environment = environment_build(spec->env, spec->only_env);
         Process *process = calloc(1, sizeof *process);
         if (!environment || !process) {
                 free(process);

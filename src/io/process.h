@@ -24,8 +24,11 @@ typedef struct Process Process;
 typedef struct ProcessSpec {
         const char *const *argv; /* NULL-terminated; argv[0] a path, or a name looked up in PATH */
         const char *const *env;  /* NULL-terminated "NAME=value", added to our environment; may be NULL */
+        bool only_env;           /* nothing of our environment, `env` alone */
         const char *directory;   /* NULL: ours */
         int output_fd; /* stdout and stderr; -1: captured, see process_output(). Remains the caller's. 0 is not allowed */
+        int input_fd; /* stdin; 0: /dev/null. Remains the caller's, as the next */
+        int data_fd;  /* stdout alone; 0: as output_fd says */
         bool service;
         bool held; /* nothing is run until process_release(): so that the pid can be made durable before. If we die first, so does the child */
 } ProcessSpec;

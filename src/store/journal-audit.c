@@ -1,16 +1,7 @@
 /* The audit trail: who asked for what, whence, and what came of it. */
-#include "store/journal-internal.h"
+#include "store/journal-chain.h"
 
 #include <errno.h>
-
-/* What a run may need of the free pages stays: the trail gives way before a rollback does. */
-#define FREE_PAGES_KEPT (FREE_PAGES_RESERVE * 3 / 4)
-
-static int keep_reserve(Journal *journal, Error *error) {
-        int64_t pages = 0;
-        int r = journal_free_pages(journal, &pages, error);
-        return r < 0 || pages >= FREE_PAGES_KEPT ? r : journal_prepare_space(journal, error);
-}
 
 static void bind_text_or_null(sqlite3_stmt *statement, int at, const char *text) {
         if (text[0] != '\0')
@@ -50,7 +41,7 @@ static int forget_oldest(Journal *journal, int64_t newest, Error *error) {
 
 int journal_add_audit(Journal *journal, JournalAudit *audit, Error *error) {
         int64_t id = 0;
-        int r = keep_reserve(journal, error);
+        int r = journal_keep_reserve(journal, error);
         if (r == 0)
                 r = journal_begin(journal, error);
         if (r < 0)
@@ -58,8 +49,10 @@ int journal_add_audit(Journal *journal, JournalAudit *audit, Error *error) {
         r = insert(journal, audit, error);
         if (r == 0) {
                 id = sqlite3_last_insert_rowid(journal->db);
-                r = forget_oldest(journal, id, error);
+                r = audit->status < 400 ? journal_chain_add(journal, CHAIN_AUDIT, id, audit->at_wall, error) : 0;
         }
+        if (r == 0)
+                r = forget_oldest(journal, id, error);
         r = journal_end(journal, r, "keep the audit trail", error);
         if (r < 0)
                 return r;

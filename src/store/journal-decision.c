@@ -1,5 +1,8 @@
 /* Decisions with all of their evidence, and the validation of a run. */
-#include "store/journal-internal.h"
+#include "store/journal-chain.h"
+#include "store/shape-evidence.h"
+
+#include "base/clock.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -27,7 +30,21 @@ static int insert(Journal *journal, const char *table, const char *keys, const i
         return journal_finish(journal, statement, "keep the decision", error);
 }
 
-static int keep_decision(Journal *journal, const Decision *decision, int64_t *ret_id, Error *error) {
+static int keep_evidence(Journal *journal, int64_t id, const Evidence *evidence, Error *error) {
+        AUTO_STATEMENT sqlite3_stmt *statement = NULL;
+        AUTO_FREE char *text = evidence_to_text(evidence);
+        if (!text)
+                return error_set(error, -ENOMEM, "out of memory");
+        int r = journal_prepare(journal, "UPDATE decisions SET evidence = ?2 WHERE id = ?1", &statement, error);
+        if (r < 0)
+                return r;
+        sqlite3_bind_int64(statement, 1, id);
+        sqlite3_bind_text(statement, 2, text, -1, SQLITE_STATIC);
+        return journal_finish(journal, statement, "keep the evidence", error);
+}
+
+static int keep_decision(Journal *journal, const Decision *decision, const Evidence *evidence, int64_t *ret_id,
+                         Error *error) {
         int r = insert(journal, "decisions", "id", (int64_t[]){-1}, 1, decision_fields, decision, error);
         if (r < 0)
                 return r;
@@ -37,16 +54,20 @@ static int keep_decision(Journal *journal, const Decision *decision, int64_t *re
                            &decision->samples[i], error);
         if (r == 0)
                 r = insert(journal, "rules", "decision_id", (int64_t[]){id}, 1, rules_fields, &decision->rules, error);
+        if (r == 0 && evidence)
+                r = keep_evidence(journal, id, evidence, error);
+        if (r == 0)
+                r = journal_chain_add(journal, CHAIN_DECISION, id, decision->at_wall, error);
         *ret_id = id;
         return r;
 }
 
-int journal_add_decision(Journal *journal, Decision *decision, Error *error) {
+int journal_add_decision(Journal *journal, Decision *decision, const Evidence *evidence, Error *error) {
         int64_t id = 0;
         int r = journal_begin(journal, error);
         if (r < 0)
                 return r;
-        r = keep_decision(journal, decision, &id, error);
+        r = keep_decision(journal, decision, evidence, &id, error);
         r = journal_end(journal, r, "keep the decision", error);
         if (r == 0)
                 decision->id = id;
@@ -136,9 +157,23 @@ int journal_decisions(Journal *journal, unsigned limit, int (*visit)(void *userd
         return r;
 }
 
+int journal_evidence(Journal *journal, int64_t decision_id, Evidence *ret_evidence, Error *error) {
+        AUTO_STATEMENT sqlite3_stmt *statement = NULL;
+        int r = journal_prepare(journal, "SELECT evidence FROM decisions WHERE id = ?1", &statement, error);
+        if (r < 0)
+                return r;
+        sqlite3_bind_int64(statement, 1, decision_id);
+        r = journal_step(journal, statement, "read the evidence", error);
+        const char *text = r > 0 ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+        if (r < 0 || !text || text[0] == '\0')
+                return r < 0 ? r : 0;
+        r = evidence_from_text(text, ret_evidence, error);
+        return r < 0 ? r : 1;
+}
+
 /* ---- validation ---- */
 
-int journal_set_validation(Journal *journal, int64_t run_id, const char *verdict, const char *json, Error *error) {
+static int keep_validation(Journal *journal, int64_t run_id, const char *verdict, const char *json, Error *error) {
         AUTO_STATEMENT sqlite3_stmt *statement = NULL;
         int r = journal_prepare(journal,
                                 "INSERT OR REPLACE INTO validations (run_id, verdict, json) VALUES (?1, ?2, ?3)",
@@ -150,6 +185,16 @@ int journal_set_validation(Journal *journal, int64_t run_id, const char *verdict
         if (json)
                 sqlite3_bind_text(statement, 3, json, -1, SQLITE_STATIC);
         return journal_finish(journal, statement, "keep the validation", error);
+}
+
+int journal_set_validation(Journal *journal, int64_t run_id, const char *verdict, const char *json, Error *error) {
+        int r = journal_begin(journal, error);
+        if (r < 0)
+                return r;
+        r = keep_validation(journal, run_id, verdict, json, error);
+        if (r == 0)
+                r = journal_chain_add(journal, CHAIN_VALIDATION, run_id, clock_wall_us(), error);
+        return journal_end(journal, r, "keep the validation", error);
 }
 
 int journal_validation(Journal *journal, int64_t run_id, char *ret_verdict, size_t size, char **ret_json,

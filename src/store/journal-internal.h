@@ -7,7 +7,8 @@
 #include <sqlite3.h>
 #include <sys/types.h>
 
-/* The reserve. The log holds a run's appends without a checkpoint; measured: 3 to 6 frames of 4120 bytes an append. */
+/* The reserve. The log holds a run's appends without a checkpoint; measured: 5 or 6 frames of 4120 bytes an append, the link of its record
+ * among them, and up to 11 where a run begins or ends. */
 #define WAL_RESERVE_BYTES (8 * 1024 * 1024)
 #define CHECKPOINT_FRAMES 1500 /* of about 2035 that fit: leaves room while a reader holds a checkpoint up */
 #define FREE_PAGES_RESERVE 256
@@ -27,6 +28,7 @@ struct Journal {
         sqlite3_stmt *statements[STATEMENT_COUNT]; /* of the append, which should be quick; prepared at first use */
         int wal_frames;                            /* after the newest commit */
         bool is_new;                               /* made by this journal_open() */
+        bool chained;                              /* it has the table of the chain, as far as was looked */
         dev_t log_device;                          /* of the log that SQLite has open ... */
         ino_t log_inode;                           /* ... 0: not known */
         char space_problem[ERROR_MESSAGE_MAX];
@@ -36,6 +38,9 @@ static inline void cleanup_statement(sqlite3_stmt **statement) {
         sqlite3_finalize(*statement);
 }
 #define AUTO_STATEMENT CLEANUP(cleanup_statement)
+
+/* What SQLite says, as a negative errno. */
+int store_errno_of(sqlite3 *db);
 
 /* Turns what SQLite says into a negative errno and words. `doing`: "keep the run". */
 int journal_fail(Journal *journal, const char *doing, Error *error);
@@ -67,5 +72,7 @@ int journal_find_alias(Journal *journal, int64_t side_id, int64_t *ret_id, Error
 int journal_keep_record(Journal *journal, const Run *run, int64_t at_wall, const char *note, Error *error);
 
 int journal_free_pages(Journal *journal, int64_t *ret_pages, Error *error);
+/* Before what isn't a run is written: what a run may need of the free pages stays. -ENOSPC: it gives way. */
+int journal_keep_reserve(Journal *journal, Error *error);
 bool journal_release_spare(Journal *journal); /* gives the spare file's space up; false: there was none */
 int journal_checkpoint_if_long(Journal *journal, Error *error);

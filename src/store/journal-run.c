@@ -1,5 +1,5 @@
 /* Runs: the rows that say how each one stands, and the records that say how it came to that. */
-#include "store/journal-internal.h"
+#include "store/journal-chain.h"
 
 #include "base/clock.h"
 #include "core/names.h"
@@ -109,6 +109,13 @@ int journal_find_alias(Journal *journal, int64_t side_id, int64_t *ret_id, Error
         return r;
 }
 
+/* Its newest record, and how it ended when it has. */
+static int chain_record(Journal *journal, const Run *run, int64_t at_wall, Error *error) {
+        bool ended = run->phase == RUN_SUCCEEDED || run->phase == RUN_FAILED || run->phase == RUN_HOLDING;
+        int r = journal_chain_add(journal, CHAIN_RECORD, sqlite3_last_insert_rowid(journal->db), at_wall, error);
+        return r < 0 || !ended ? r : journal_chain_add(journal, CHAIN_RUN, run->id, at_wall, error);
+}
+
 int journal_keep_record(Journal *journal, const Run *run, int64_t at_wall, const char *note, Error *error) {
         int r = prepare_append(journal, error);
         if (r < 0)
@@ -119,7 +126,8 @@ int journal_keep_record(Journal *journal, const Run *run, int64_t at_wall, const
         sqlite3_bind_text(statement, 3, run_phase_name(run->phase), -1, SQLITE_STATIC);
         sqlite3_bind_int64(statement, 4, run->cursor);
         sqlite3_bind_text(statement, 5, note ? note : "", -1, SQLITE_TRANSIENT);
-        return journal_finish(journal, statement, "add a record", error);
+        r = journal_finish(journal, statement, "add a record", error);
+        return r < 0 ? r : chain_record(journal, run, at_wall, error);
 }
 
 int journal_append_run(Journal *journal, Run *run, const char *note, Error *error) {
@@ -274,6 +282,10 @@ int journal_put_aside(Journal *journal, int64_t at_wall, const char *why, int64_
 
 int journal_run(Journal *journal, int64_t id, Run *ret_run, Error *error) {
         return select_one(journal, "WHERE id = ?1", id, ret_run, error);
+}
+
+int journal_run_of_decision(Journal *journal, int64_t decision_id, Run *ret_run, Error *error) {
+        return select_one(journal, "WHERE decision_id = ?1 ORDER BY id DESC LIMIT 1", decision_id, ret_run, error);
 }
 
 int journal_runs(Journal *journal, unsigned limit, int (*visit)(void *userdata, const Run *run), void *userdata,

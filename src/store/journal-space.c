@@ -119,3 +119,11 @@ int journal_prepare_space(Journal *journal, Error *error) {
 const char *journal_space_problem(const Journal *journal) {
         return journal->space_problem;
 }
+
+#define FREE_PAGES_KEPT (FREE_PAGES_RESERVE * 3 / 4)
+
+int journal_keep_reserve(Journal *journal, Error *error) {
+        int64_t pages = 0;
+        int r = journal_free_pages(journal, &pages, error);
+        return r < 0 || pages >= FREE_PAGES_KEPT ? r : journal_prepare_space(journal, error);
+}

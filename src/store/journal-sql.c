@@ -14,7 +14,7 @@ static const struct {
         {SQLITE_MISMATCH, -EBADMSG}, {SQLITE_CONSTRAINT, -EINVAL}, {SQLITE_TOOBIG, -E2BIG},
 };
 
-static int code_of(sqlite3 *db) {
+int store_errno_of(sqlite3 *db) {
         int result = sqlite3_extended_errcode(db), system = sqlite3_system_errno(db);
         if (result == SQLITE_IOERR_SHMSIZE || ((result & 0xff) == SQLITE_IOERR && system == ENOSPC))
                 return -ENOSPC;
@@ -27,7 +27,7 @@ static int code_of(sqlite3 *db) {
 }
 
 int journal_fail(Journal *journal, const char *doing, Error *error) {
-        int code = code_of(journal->db);
+        int code = store_errno_of(journal->db);
         if (code == -EBADMSG)
                 return error_set(
                         error, code,

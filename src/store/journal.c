@@ -260,7 +260,7 @@ int journal_open(const char *path, Journal **ret_journal, Error *error) {
 }
 
 /* Who only looks may have an older program's journal before it, and can't migrate that: missing columns are made up. */
-#define OLD_DECISIONS "CREATE TEMP VIEW decisions AS SELECT *, 1 AS rule_version FROM main.decisions"
+#define OLD_DECISIONS "CREATE TEMP VIEW decisions AS SELECT *, 1 AS rule_version, '' AS evidence FROM main.decisions"
 static int make_up_columns(Journal *journal, Error *error) {
         int64_t version;
         int r = query_int64(journal, "PRAGMA user_version", &version, error);

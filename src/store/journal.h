@@ -10,6 +10,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "core/evidence.h"
 #include "core/types.h"
 
 #include <stdbool.h>
@@ -52,6 +53,8 @@ int journal_open_run(Journal *journal, Run *ret_run, Error *error); /* 1: the ne
  * id; 0: there is none. */
 int journal_put_aside(Journal *journal, int64_t at_wall, const char *why, int64_t *ret_id, Error *error);
 int journal_run(Journal *journal, int64_t id, Run *ret_run, Error *error); /* 1, or 0: no such run */
+/* The newest run that the decision began: 1, or 0. */
+int journal_run_of_decision(Journal *journal, int64_t decision_id, Run *ret_run, Error *error);
 
 /* Visits newest first, at most `limit`. A visit that returns other than 0 stops; that value is returned. */
 int journal_runs(Journal *journal, unsigned limit, int (*visit)(void *userdata, const Run *run), void *userdata,
@@ -78,12 +81,37 @@ int journal_count_automatic(Journal *journal, int64_t since_wall, int64_t *ret_c
 
 /* ---- decisions ---- */
 
-/* Keeps the decision with all samples and rules, exactly; sets decision->id. */
-int journal_add_decision(Journal *journal, Decision *decision, Error *error);
+/* Keeps the decision with all samples and rules, exactly, and with what else it rests on (NULL: isn't known); sets decision->id. */
+int journal_add_decision(Journal *journal, Decision *decision, const Evidence *evidence, Error *error);
+int journal_evidence(Journal *journal, int64_t decision_id, Evidence *ret_evidence,
+                     Error *error); /* 1, or 0: none was kept */
 int journal_decision(Journal *journal, int64_t id, Decision *ret_decision,
                      Error *error); /* 1, or 0: no such decision */
 int journal_decisions(Journal *journal, unsigned limit, int (*visit)(void *userdata, const Decision *decision),
                       void *userdata, Error *error); /* newest first */
+
+/* ---- the chain of records ---- */
+
+#define JOURNAL_LINK_MAX 65 /* hexadecimal, terminator included */
+
+typedef struct JournalLink {
+        int64_t count, at_wall; /* how many there are; when the newest was made */
+        char text[JOURNAL_LINK_MAX];
+} JournalLink;
+
+int journal_newest_link(Journal *journal, JournalLink *ret_link, Error *error); /* 1, or 0: none yet */
+
+typedef struct JournalProof {
+        bool whole;
+        int64_t records, begun_wall; /* links, and when the first was made; 0: there is no chain yet */
+        bool known_found;
+        char newest[JOURNAL_LINK_MAX]; /* "": none */
+        char fault[DETAIL_MAX];        /* the first that isn't as it was written: "decision 5 was changed" */
+} JournalProof;
+
+/* Is every record since the chain began as it was written, none missing, none more? `known`: the beginning of a link that was
+ * noted elsewhere, and must be there; NULL: none. -EPROTO: a newer program has gone on with it. */
+int journal_verify(Journal *journal, const char *known, JournalProof *ret_proof, Error *error);
 
 /* ---- what has been, in sums ---- */
 
@@ -94,7 +122,7 @@ typedef struct JournalLasted {
 /* Of runs that have ended and of decisions. They outlive the program, so a counter that is made of them never goes back. */
 typedef struct JournalTotals {
         int64_t runs[RUN_ROLLBACK + 1][MODE_EMERGENCY + 1][OUTCOME_HELD + 1];
-        int64_t decisions[DECISION_REVIEW + 1][GUARD_RUN_UNSOUND + 1];
+        int64_t decisions[DECISION_REVIEW + 1][GUARD_SHADOW + 1];
         JournalLasted run_lasted[RUN_ROLLBACK + 1];
         JournalLasted step_lasted[STEP_COUNT]; /* the last attempt of each, on the way to the target and back */
 } JournalTotals;
@@ -137,6 +165,38 @@ int journal_add_alert(Journal *journal, int64_t at_wall, const char *source, con
 int journal_alerts(Journal *journal, unsigned limit, int (*visit)(void *userdata, const JournalAlert *alert),
                    void *userdata, Error *error); /* newest first */
 
+/* ---- the outbox: what is to be told, until it is ---- */
+
+#define OUTBOX_WAITING_MAX 1000 /* for each receiver; beyond it the oldest gives way */
+#define OUTBOX_KEPT 2000        /* of what was told or dropped, the newest; until then an event isn't told again */
+
+typedef struct OutboxEntry {
+        int64_t id;                    /* the journal's */
+        char receiver[32], driver[32]; /* for whom, and the form it has */
+        char event[96];                /* the same for the same event, at each try and after each restart */
+        char kind[32], severity[4];    /* "alert" ...; "P0" ... */
+        char path[64];                 /* below the receiver's address */
+        const char *headers,
+                *body; /* lines "Name: value"; of an entry that was read: freed by journal_outbox_clear() */
+        int64_t made_wall;
+} OutboxEntry;
+
+/* All or none. What was put there for the same receiver and event before is left as it is. *ret_dropped (may be NULL): how many that
+ * waited gave way to these. -ENOSPC also when the reserve could not be kept complete: a rollback needs it more. */
+int journal_outbox_add(Journal *journal, const OutboxEntry *entries, unsigned count, unsigned *ret_dropped,
+                       Error *error);
+/* 1: the oldest that waits for the receiver; 0: none does. `severity` NULL: any; else only of that one, made since `since_wall`. */
+int journal_outbox_next(Journal *journal, const char *receiver, const char *severity, int64_t since_wall,
+                        OutboxEntry *ret_entry, Error *error);
+void journal_outbox_clear(OutboxEntry *entry); /* frees what reading it has made */
+/* It waits no longer: `delivered` or dropped, and what the receiver said. */
+int journal_outbox_end(Journal *journal, int64_t id, bool delivered, const char *answer, int64_t at_wall, Error *error);
+/* Drops everything that was made before and still waits; *ret_count of them. */
+int journal_outbox_expire(Journal *journal, int64_t before_wall, int64_t at_wall, int64_t *ret_count, Error *error);
+/* How many wait for the receiver, and since when the oldest does (0: none). */
+int journal_outbox_waiting(Journal *journal, const char *receiver, int64_t *ret_count, int64_t *ret_oldest_wall,
+                           Error *error);
+
 /* ---- the audit trail ---- */
 
 #define JOURNAL_AUDIT_KEPT 10000 /* the newest */
@@ -161,3 +221,45 @@ int journal_audits(Journal *journal, unsigned limit, int (*visit)(void *userdata
 /* When healing the component was begun since then, the oldest first; of more than `max` the newest. Their number, or negative. */
 int journal_heal_tries(Journal *journal, const char *component, int64_t since_wall, int64_t *ret_walls, unsigned max,
                        Error *error);
+
+/* ---- incidents ---- */
+
+#define JOURNAL_INCIDENTS_KEPT 500        /* the newest */
+#define JOURNAL_NOTES_KEPT 200            /* of each incident: the first ones */
+#define JOURNAL_PART_MAX (192 * 1024 - 1) /* bytes of what was captured for one */
+
+/* By what an incident is found again: the same case never opens a second one. 0 and "": not that. */
+typedef struct JournalCase {
+        int64_t run_id, decision_id; /* of any incident */
+        int64_t deployment_id; /* of one that isn't resolved: what else happens to this deployment is the same case */
+        int64_t deployment_run_id; /* the run that made it: a rollback that didn't help is still that case */
+        const char *source;        /* of one that isn't resolved; with it only the source counts */
+} JournalCase;
+
+typedef struct JournalNote {
+        int64_t id, at_wall;
+        char kind[24]; /* "opened", "run", "escalated", "acknowledged" ... */
+        int64_t ref;   /* the run that it is about; 0: none */
+        char text[REASON_MAX];
+} JournalNote;
+
+int journal_find_incident(Journal *journal, const JournalCase *its_case, Incident *ret_incident,
+                          Error *error); /* 1, or 0: none */
+/* 0: opened, incident->id is set; 1: the case has one already, *incident is that. One transaction, so that two who open the same
+ * case at once make one. -ENOSPC also when the reserve could not be kept complete: a rollback needs it more. */
+int journal_open_incident(Journal *journal, const JournalCase *its_case, Incident *incident, const JournalNote *note,
+                          Error *error);
+/* Keeps it as it is now, and adds the note (may be NULL), in one transaction. */
+int journal_change_incident(Journal *journal, const Incident *incident, const JournalNote *note, Error *error);
+int journal_incident(Journal *journal, int64_t id, Incident *ret_incident,
+                     Error *error); /* 1, or 0: no such incident */
+/* Newest first. `open`: only those that aren't resolved. */
+int journal_incidents(Journal *journal, unsigned limit, bool open,
+                      int (*visit)(void *userdata, const Incident *incident), void *userdata, Error *error);
+int journal_notes(Journal *journal, int64_t incident_id, int (*visit)(void *userdata, const JournalNote *note),
+                  void *userdata, Error *error); /* oldest first */
+
+/* What was captured for it ("difference", "log", "samples"): JSON text, replaced as a whole. -EMSGSIZE: longer than JOURNAL_PART_MAX. */
+int journal_set_part(Journal *journal, int64_t incident_id, const char *kind, const char *json, Error *error);
+/* 1 and a text to free(), 0: not captured. */
+int journal_part(Journal *journal, int64_t incident_id, const char *kind, char **ret_json, Error *error);

@@ -1,4 +1,5 @@
 #include "store/shape.h"
+#include "store/shape-rows.h"
 
 #include "base/macros.h"
 #include "core/names.h"
@@ -29,6 +30,9 @@ WORDS(StepState, step_state, step_state_name)
 WORDS(DecisionKind, decision_kind, decision_kind_name)
 WORDS(Guard, guard, guard_key)
 WORDS(ReleaseState, release_state, release_state_name)
+WORDS(IncidentCause, incident_cause, incident_cause_name)
+WORDS(Severity, severity, severity_name)
+WORDS(IncidentState, incident_state, incident_state_name)
 
 #define WORDS_OF(short_name)                                                                                           \
         { short_name##_word, short_name##_value }
@@ -36,21 +40,9 @@ WORDS(ReleaseState, release_state, release_state_name)
 static const Words run_kind_words = WORDS_OF(run_kind), run_mode_words = WORDS_OF(run_mode),
                    run_outcome_words = WORDS_OF(run_outcome), step_state_words = WORDS_OF(step_state),
                    decision_kind_words = WORDS_OF(decision_kind), guard_words = WORDS_OF(guard),
-                   release_state_words = WORDS_OF(release_state);
-const Words run_phase_words = WORDS_OF(run_phase);
-
-#define ROW(kind, object, member, column, ...)                                                                         \
-        {                                                                                                              \
-                .name = column, .type = kind, .offset = offsetof(object, member),                                      \
-                .size = sizeof(((object *)0)->member), __VA_ARGS__                                                     \
-        }
-#define INT64(object, member, column) ROW(FIELD_INT64, object, member, column, )
-#define NUMBER(object, member, column, limit) ROW(FIELD_NUMBER, object, member, column, .max = limit)
-#define BOOL(object, member, column) ROW(FIELD_BOOL, object, member, column, )
-#define TEXT(object, member, column) ROW(FIELD_TEXT, object, member, column, )
-#define WORD(object, member, column, table) ROW(FIELD_WORD, object, member, column, .words = &(table))
-#define END                                                                                                            \
-        { 0 }
+                   incident_cause_words = WORDS_OF(incident_cause), severity_words = WORDS_OF(severity),
+                   incident_state_words = WORDS_OF(incident_state);
+const Words run_phase_words = WORDS_OF(run_phase), release_state_words = WORDS_OF(release_state);
 
 const Field run_fields[] = {
         WORD(Run, plan.kind, "kind", run_kind_words),
@@ -96,12 +88,19 @@ const Field step_record_fields[] = {
 };
 
 const Field decision_fields[] = {
-        INT64(Decision, at_wall, "at_wall"),       WORD(Decision, kind, "kind", decision_kind_words),
-        NUMBER(Decision, triggers, "triggers", 0), WORD(Decision, guard, "guard", guard_words),
-        TEXT(Decision, version, "version"),        TEXT(Decision, target, "target"),
-        NUMBER(Decision, expected, "expected", 0), NUMBER(Decision, needed, "needed", 0),
-        NUMBER(Decision, degraded, "degraded", 0), NUMBER(Decision, unknown, "unknown", 0),
-        TEXT(Decision, reason, "reason"),          END,
+        INT64(Decision, at_wall, "at_wall"),
+        WORD(Decision, kind, "kind", decision_kind_words),
+        NUMBER(Decision, triggers, "triggers", 0),
+        WORD(Decision, guard, "guard", guard_words),
+        TEXT(Decision, version, "version"),
+        TEXT(Decision, target, "target"),
+        NUMBER(Decision, expected, "expected", 0),
+        NUMBER(Decision, needed, "needed", 0),
+        NUMBER(Decision, degraded, "degraded", 0),
+        NUMBER(Decision, unknown, "unknown", 0),
+        TEXT(Decision, reason, "reason"),
+        NUMBER(Decision, rule_version, "rule_version", 0),
+        END,
 };
 
 const Field sample_fields[] = {
@@ -149,6 +148,27 @@ const Field release_fields[] = {
         TEXT(Release, version, "version"),
         WORD(Release, state, "state", release_state_words),
         INT64(Release, since_wall, "since_wall"),
+        END,
+};
+
+const Field incident_fields[] = {
+        WORD(Incident, cause, "cause", incident_cause_words),
+        WORD(Incident, severity, "severity", severity_words),
+        WORD(Incident, state, "state", incident_state_words),
+        INT64(Incident, opened_wall, "opened_wall"),
+        INT64(Incident, acknowledged_wall, "acknowledged_wall"),
+        INT64(Incident, resolved_wall, "resolved_wall"),
+        TEXT(Incident, acknowledged_by, "acknowledged_by"),
+        TEXT(Incident, resolved_by, "resolved_by"),
+        TEXT(Incident, title, "title"),
+        TEXT(Incident, version, "version"),
+        TEXT(Incident, target, "target"),
+        INT64(Incident, deployment_id, "deployment_id"),
+        INT64(Incident, decision_id, "decision_id"),
+        INT64(Incident, run_id, "run_id"),
+        TEXT(Incident, source, "source"),
+        TEXT(Incident, outcome, "outcome"),
+        TEXT(Incident, told, "told"),
         END,
 };
 

@@ -35,8 +35,9 @@ extern const Field sample_fields[];
 extern const Field rules_fields[];
 extern const Field deployment_fields[]; /* without id */
 extern const Field release_fields[];    /* without present */
+extern const Field incident_fields[];   /* without id */
 
-extern const Words run_phase_words;
+extern const Words run_phase_words, release_state_words;
 
 size_t field_count(const Field *fields);
 

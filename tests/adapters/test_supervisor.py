@@ -143,7 +143,8 @@ def test_found_again_after_the_controller_was_killed(supervisor):
 def test_ready_while_nobody_listened(supervisor):
     """The controller is killed while the service starts: its READY=1 is lost, and the next one's start counts it as started."""
     tool = supervisor.follow("hold", service=["ready-ms=300"])
-    wait_until(lambda: int(supervisor.record().get("pid", 0)), what="the record")
+    wait_until(lambda: (pid := int(supervisor.record().get("pid", 0))) and os.readlink(f"/proc/{pid}/exe") == os.path.realpath(SERVICE),
+               what="it is recorded, and no longer held back")
     tool.send_signal(signal.SIGKILL)
     tool.wait()
     pid = int(supervisor.record()["pid"])

@@ -156,7 +156,7 @@ static const ApiOps ops = {
         .traffic_restore = op_restore,
         .cache_clear = op_refuse,
         .force_election = op_refuse_later,
-        .consistency_check = op_keep_back,
+        .receiver_test = op_keep_back,
         .acted = note_acted,
 };
 

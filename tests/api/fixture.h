@@ -10,7 +10,7 @@
  * POST traffic/restore          replies at once
  * POST cache/clear              refuses at once
  * POST consensus/force-election replies with a problem, a moment later
- * POST admin/consistency-check  replies only after the server is gone */
+ * POST receivers/one/test       replies only after the server is gone */
 #pragma once
 
 #include "api/api.h"

@@ -149,7 +149,7 @@ static void test_the_end(UNUSED void **state) {
         int waiting[3];
         for (size_t i = 0; i < ARRAY_SIZE(waiting); i++)
                 waiting[i] = http_connect(fixture_socket);
-        assert_true(http_send_text(waiting[0], POST("/api/v3/admin/consistency-check")));
+        assert_true(http_send_text(waiting[0], POST("/api/v3/receivers/one/test")));
         assert_true(http_send_text(waiting[1], "GET /api/v3/events HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         assert_true(http_send_text(waiting[2], POST("/api/v3/admin")));
         AUTO_FREE char *stream = http_read(waiting[1], ": connected\n\n");

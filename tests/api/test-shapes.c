@@ -134,7 +134,7 @@ static void test_words(UNUSED void **state) {
         CHECK_WORDS("target", "state", ReleaseState, RELEASE_FAILED, release_state_name);
         CHECK_WORDS("sample", "state", SampleState, SAMPLE_DEGRADED, sample_state_name);
         CHECK_WORDS("decision", "kind", DecisionKind, DECISION_REVIEW, decision_kind_name);
-        CHECK_WORDS("decision", "guard", Guard, GUARD_RUN_UNSOUND, guard_key);
+        CHECK_WORDS("decision", "guard", Guard, GUARD_SHADOW, guard_key);
         for (unsigned bit = 1; bit <= TRIGGER_BYZANTINE; bit <<= 1)
                 check_word("decision", "triggers", trigger_key((Trigger)bit));
         for (unsigned verdict = 0; verdict <= CHECK_NOT_APPLICABLE; verdict++)

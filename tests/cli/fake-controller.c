@@ -85,9 +85,12 @@ static int begin_run(const char *name, const json_t *arguments, const Caller *ca
 OPERATION(status)
 OPERATION(version)
 OPERATION(plan)
+OPERATION(ready)
+OPERATION(incidents)
 OPERATION(run_cancel)
 OPERATION(history)
 OPERATION(decisions)
+OPERATION(explain)
 OPERATION(validate)
 OPERATION(pause)
 OPERATION(resume)
@@ -134,12 +137,15 @@ static const ApiOps ops = {
         .status = op_status,
         .version = op_version,
         .plan = op_plan,
+        .ready = op_ready,
+        .incidents = op_incidents,
         .rollback = op_rollback,
         .deploy = op_deploy,
         .run_show = op_run_show,
         .run_cancel = op_run_cancel,
         .history = op_history,
         .decisions = op_decisions,
+        .explain = op_explain,
         .validate = op_validate,
         .pause = op_pause,
         .resume = op_resume,

@@ -421,7 +421,7 @@ def test_history(stage):
 
 def test_check_config(stage):
     done = stage.cli("check-config")
-    assert done.stderr.splitlines() == ["good, but: nobody is told: alerts.command is not set",
+    assert done.stderr.splitlines() == ["good, but: nobody is told: neither receivers nor alerts.command are set",
                                         "good, but: nothing is decided on samples, only on a failed service: metrics.source is none",
                                         "good, but: traffic isn't drained before a switch, requests fail: traffic.driver is none"]
     assert len(json.loads(stage.cli("check-config", "--json").stdout)["warnings"]) == 3
@@ -455,6 +455,51 @@ def test_manual_asks_in_the_specifications_words(stage):
     assert seen.startswith("Current version: v3.0.0\nTarget version: v2.4.0\nReason: Performance degradation observed after deployment\n\nConfirm rollback? (yes/no): ")
     assert stage.asked()[-2:] == [
         'rollback {"expect_from":"v3.0.0","mode":"manual","reason":"Performance degradation observed after deployment","to":"v2.4.0"}', "validate {}"]
+
+
+DATABASE = {"verdict": "reversible", "current": "v3.0.0", "wanted": "v2.4.0", "script": "/opt/down.sql", "estimate_ms": 40.5,
+            "detail": "schema v3.0.0 -> v2.4.0 by migrations/down-v2.4.0.sql (rehearsed), orders.note goes"}
+
+
+def plain(seen):
+    return re.sub(r"\x1b\[[0-9]*m", "", seen)
+
+
+def test_the_database_is_shown_before_it_is_touched(stage):
+    stage.controller(events=ALL_EVENTS, plan={**PLAN, "database": DATABASE}, rollback=run(0), validate=PASSED)
+    assert f"\nDatabase: {DATABASE['detail']}\n" in stage.cli("plan").stdout
+    seen, code = stage.on_terminal("manual", "why", typed=b"no\n")
+    assert code == 7
+    assert plain(seen).startswith(f"Current version: v3.0.0\nTarget version: v2.4.0\nDatabase: {DATABASE['detail']}\nReason: why\n\nConfirm rollback? (yes/no): ")
+
+
+def test_rows_may_go_only_when_that_was_typed(stage):
+    stage.controller(events=ALL_EVENTS, plan={**PLAN, "database": DATABASE}, rollback=run(0), validate=PASSED)
+    seen, code = stage.on_terminal("manual", "--allow-row-loss", "why", typed=b"yes\n")
+    assert code == 0
+    assert "\nReason: why\nRows that the way back can't keep may go (--allow-row-loss)\n\nConfirm rollback? (yes/no): " in plain(seen)
+    assert 'rollback {"allow_row_loss":true,"expect_from":"v3.0.0","mode":"manual","reason":"why","to":"v2.4.0"}' in stage.asked()
+    assert stage.cli("emergency", "--allow-row-loss", "why").returncode == 0
+    assert 'rollback {"allow_row_loss":true,"mode":"emergency","reason":"why"}' in stage.asked()
+    done = stage.cli("manual", "--allow-row-loss", "why", stdin="yes\n")
+    assert f"  auto-rollback --config {stage.config} manual --yes --allow-row-loss 'why'\n" in done.stderr
+    done = stage.cli("deploy", "--allow-row-loss", "v3.0.0")
+    assert done.returncode == 64 and "'deploy' has no option --allow-row-loss" in done.stderr
+
+
+def test_how_far_a_long_step_is_gets_a_line_each(stage):
+    def at(detail):
+        value = run(4)
+        value["steps"][4].update(detail=detail, started="2020-01-01T00:00:00.000Z")
+        return {"type": "run", "event": value}
+
+    told = ["safety dump of novacron begins", "digest of public.orders begins"]
+    events = [*ALL_EVENTS[:3], at(""), at(told[0]), at(told[0]), at(told[1]), *ALL_EVENTS[4:]]
+    stage.controller(events=events, plan=PLAN, rollback=run(0), validate=PASSED)
+    done = stage.cli("manual", "--yes", "why")
+    lines = [line for line in done.stderr.splitlines() if line.startswith("step 4/8")]
+    assert [line.rpartition("under way, up to 30 s")[2] for line in lines[:-1]] == ["", *(f": {line}" for line in told)], lines
+    assert " done in " in lines[-1]
 
 
 def test_manual_without_a_terminal_says_what_to_type(stage):
@@ -604,7 +649,7 @@ def test_a_deployment(stage):
     done = stage.cli("deploy", "v3.0.0")
     assert done.returncode == 0
     assert done.stdout == "Deployed v3.0.0 in 0.041 s.\nv3.0.0 is serving.\nNo request failed because of the deployment.\n"
-    assert stage.asked()[0] == 'deploy {"version":"v3.0.0"}'
+    assert stage.asked()[:2] == ['plan {"kind":"deployment","mode":"manual","to":"v3.0.0"}', 'deploy {"version":"v3.0.0"}']
 
 
 def test_problems_give_their_exit_code(stage):

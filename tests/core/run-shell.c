@@ -24,7 +24,7 @@ static void trace_event(RunShell *shell, const RunEvent *event) {
         static const char *const names[] = {
                 [EVENT_START] = "START",     [EVENT_RECOVER] = "RECOVER",     [EVENT_PERSISTED] = "PERSISTED",
                 [EVENT_PROBED] = "PROBED",   [EVENT_STEP_DONE] = "STEP_DONE", [EVENT_STEP_FAILED] = "STEP_FAILED",
-                [EVENT_TIMEOUT] = "TIMEOUT", [EVENT_CANCEL] = "CANCEL",
+                [EVENT_TIMEOUT] = "TIMEOUT", [EVENT_CANCEL] = "CANCEL",       [EVENT_PROGRESS] = "PROGRESS",
         };
         char text[DETAIL_MAX] = "";
         if (event->type == EVENT_PROBED)

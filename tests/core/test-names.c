@@ -29,7 +29,7 @@ static void every_name_reads_back(void **state UNUSED) {
         ROUND_TRIP(StepState, step_state_name, step_state_parse, STEP_SKIPPED);
         ROUND_TRIP(ReleaseState, release_state_name, release_state_parse, RELEASE_FAILED);
         ROUND_TRIP(DecisionKind, decision_kind_name, decision_kind_parse, DECISION_REVIEW);
-        ROUND_TRIP(Guard, guard_key, guard_parse, GUARD_RUN_UNSOUND);
+        ROUND_TRIP(Guard, guard_key, guard_parse, GUARD_SHADOW);
 }
 
 /* The API's document promises these. */
@@ -61,7 +61,7 @@ static void triggers_have_names_and_keys(void **state UNUSED) {
 
 static void every_guard_explains_itself(void **state UNUSED) {
         assert_string_equal(guard_text(GUARD_NONE), "");
-        for (unsigned i = GUARD_NONE + 1; i <= GUARD_RUN_UNSOUND; i++)
+        for (unsigned i = GUARD_NONE + 1; i <= GUARD_SHADOW; i++)
                 assert_true(strlen(guard_text((Guard)i)) > 20);
 }
 

@@ -512,6 +512,33 @@ static void an_act_waits_for_every_append_before_it(void **state UNUSED) {
         assert_int_equal(shell.update.call.step, STEP_RESTORE_VERSION);
 }
 
+/* How far an act is, is shown and nothing else: it neither moves the run nor is it made durable, and a late one is ignored. */
+static void progress_is_only_shown(void **state UNUSED) {
+        RunUpdate update;
+        start_rollback(MODE_MANUAL);
+        run_shell_event(&shell, (RunEvent){.type = EVENT_PERSISTED});
+        const StepRecord *record = &shell.run.steps[STEP_PREFLIGHT];
+        static Run before;
+        before = shell.run;
+        RunEvent event = {
+                .type = EVENT_PROGRESS, .token = shell.run.token, .wall = shell.now, .detail = "4.1 of 10 million"};
+        run_step(&shell.run, &event, &update);
+        assert_int_equal(update.flags, 0);
+        assert_string_equal(record->detail, "4.1 of 10 million");
+        event.token--;
+        event.detail = "late";
+        run_step(&shell.run, &event, &update);
+        assert_int_equal(update.flags, 0);
+        assert_string_equal(record->detail, "4.1 of 10 million");
+        memcpy(before.steps[STEP_PREFLIGHT].detail, record->detail, sizeof record->detail);
+        assert_memory_equal(&shell.run, &before, sizeof before);
+        run_shell_event(&shell, (RunEvent){.type = EVENT_STEP_DONE, .token = shell.run.token, .detail = "done"});
+        assert_string_equal(record->detail, "done");
+        event.token = shell.run.token; /* the next one's intent isn't durable yet: nothing is under way */
+        run_step(&shell.run, &event, &update);
+        assert_string_equal(shell.run.steps[STEP_PAUSE_DEPLOYMENTS].detail, "");
+}
+
 static void late_answers_are_ignored(void **state UNUSED) {
         start_rollback(MODE_AUTOMATIC);
         run_shell_event(&shell, (RunEvent){.type = EVENT_PERSISTED});
@@ -677,6 +704,7 @@ int main(void) {
                 cmocka_unit_test(a_first_deployment_has_nothing_to_put_back),
                 cmocka_unit_test(an_act_waits_for_its_intent),
                 cmocka_unit_test(an_act_waits_for_every_append_before_it),
+                cmocka_unit_test(progress_is_only_shown),
                 cmocka_unit_test(late_answers_are_ignored),
                 cmocka_unit_test(a_retry_gets_what_is_left_of_the_budget),
                 cmocka_unit_test(a_time_out_is_not_repeated_however_early_it_comes),

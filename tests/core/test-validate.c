@@ -202,6 +202,23 @@ static void data_loss_is_what_was_cut(void **state UNUSED) {
         assert_string_equal(world.result.checks[VALIDATE_DATA_LOSS].measured, world.input.run_words);
 }
 
+/* However no request was cut, or none could be counted; and that the data is sound says nothing of requests. */
+static void damaged_data_is_data_loss(void **state UNUSED) {
+        World world;
+        set_up(&world);
+        world.input.data = (ValidationFact){.state = KNOWN_TRUE, .words = "consistency check: 4 checks passed"};
+        assert_int_equal(verdict_of(&world, VALIDATE_DATA_LOSS), CHECK_PASSED);
+        assert_non_null(
+                strstr(world.result.checks[VALIDATE_DATA_LOSS].measured, "; consistency check: 4 checks passed"));
+        world.input.in_flight_cut = 1;
+        assert_int_equal(verdict_of(&world, VALIDATE_DATA_LOSS), CHECK_NOT_VERIFIED);
+        world.input.data =
+                (ValidationFact){.state = KNOWN_FALSE, .words = "consistency check: index a_pkey is damaged"};
+        assert_int_equal(verdict_of(&world, VALIDATE_DATA_LOSS), CHECK_FAILED);
+        world.input.requests_failed = -1;
+        assert_int_equal(verdict_of(&world, VALIDATE_DATA_LOSS), CHECK_FAILED);
+}
+
 static void traffic_flows_when_requests_arrive(void **state UNUSED) {
         World world;
         set_up(&world);
@@ -354,6 +371,7 @@ int main(void) {
                 cmocka_unit_test(the_score_must_be_above_its_limit),
                 cmocka_unit_test(latency_is_compared_with_the_release_s_own),
                 cmocka_unit_test(data_loss_is_what_was_cut),
+                cmocka_unit_test(damaged_data_is_data_loss),
                 cmocka_unit_test(traffic_flows_when_requests_arrive),
                 cmocka_unit_test(monitoring_is_recent),
                 cmocka_unit_test(both_lists_are_whole),

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 /* cmocka wants those before it */
 #include <cmocka.h>
@@ -204,6 +205,35 @@ static void test_run_does_not_wait_for_grandchildren(void **state) {
         assert_int_equal(kill(atoi(fixture->result.detail), SIGKILL), 0);
 }
 
+/* Its standard input and output are files of ours, it says the rest by the captured output, and has no environment but its own. */
+static void test_own_descriptors_and_environment(void **state) {
+        Fixture *fixture = *state;
+        char given[64] = "";
+        Process *process = NULL;
+        Error error = {0};
+        int from = memfd_create("in", MFD_CLOEXEC), to = memfd_create("out", MFD_CLOEXEC);
+        assert_int_equal(write(from, "asked", 5), 5);
+        assert_int_equal(lseek(from, 0, SEEK_SET), 0);
+        setenv("OURS", "seen", 1);
+        const char *const env[] = {"PATH=/usr/bin:/bin", "THEIRS=1", NULL};
+        const ProcessSpec spec = {.argv = SHELL("cat; echo \" $THEIRS$OURS\"; echo beside >&2"),
+                                  .env = env,
+                                  .only_env = true,
+                                  .output_fd = -1,
+                                  .input_fd = from,
+                                  .data_fd = to};
+        assert_int_equal(process_start(fixture->event, &spec, on_exited, fixture, &process, &error), 0);
+        wait_told(fixture);
+        assert_int_equal(fixture->exit.code, 0);
+        assert_string_equal(process_output(process), "beside\n");
+        assert_true(pread(to, given, sizeof given - 1, 0) > 0);
+        assert_string_equal(given, "asked 1\n");
+        process_free(process);
+        unsetenv("OURS");
+        close(from);
+        close(to);
+}
+
 static void test_held_child_waits(void **state) {
         Fixture *fixture = *state;
         const ProcessSpec spec = {.argv = SHELL("echo ran"), .output_fd = -1, .held = true};
@@ -294,6 +324,7 @@ int main(void) {
                 TEST(test_run_missing_command),
                 TEST(test_run_much_output_keeps_the_end),
                 TEST(test_run_environment),
+                TEST(test_own_descriptors_and_environment),
                 TEST(test_run_leaks_no_descriptor),
                 TEST(test_run_stdin_is_empty),
                 TEST(test_run_budget_terminates_gently),

@@ -48,12 +48,12 @@ MEASURED = {
     "services": r"novacron-dwcp-v2\.service.*; http://127\.0\.0\.1:9001/health .*",
     "data_loss": "0 cut; 0 failed or refused, none of them acknowledged",
     "traffic": r"flowing, (1[5-9]|2[0-4])\d requests/s",
-    "incidents": "0 alerts",
+    "incidents": r"0 alerts, 0 unresolved incidents of v2\.4\.0",
     "monitoring": r"edge is heard; newest sample .* ago; newest health answer .* ago",
     "logs": r"run 3's end is in it; newest line .* ago",
     "alerts": r"/usr/local/bin/record-alert: worked the last time",
 }
-ABSENT = {"consensus": "consensus.driver", "byzantine": "consensus.driver", "database": "data adapter"}
+ABSENT = {"consensus": "consensus.driver", "byzantine": "consensus.driver", "database": "data.driver"}
 
 
 def check_validation(site):

@@ -51,6 +51,7 @@ def test_byzantine_member(site):
     bad = etcd.follower()
     etcd.tamper(bad, "ORIGINAL", "TAMPERED")
     run = site.wait_for_run(kind="rollback", mode="automatic")
+    site.check_proof()
     assert run["outcome"] == "succeeded" and run["reason"].startswith("Byzantine member: "), run["reason"]
     assert f"the data of {bad} differs" in run["reason"]
     assert [one["triggers"] for one in decisions(site) if one["id"] == run["decision"]] == [["byzantine"]]
@@ -84,6 +85,7 @@ def test_quorum_lost(site):
     site.deploy("v3.0.0")
     etcd.kill("n2", "n3")
     run = site.wait_for_run(kind="rollback", mode="automatic")
+    site.check_proof()
     assert run["outcome"] == "succeeded" and run["reason"].startswith("quorum lost: 1 of 3 members answer"), run["reason"]
     site.check_steady("v2.4.0")
     assert site.ask("POST", "/consensus/force-election", {})[0] == 409

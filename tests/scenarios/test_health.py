@@ -233,7 +233,7 @@ def test_health_checker(site):
         assert done.stdout.startswith("Healthy, score 100 of 100.\n"), done.stdout
         assert "score = (1*100 + 1*100 + 1*100 + 2*100) / 5 = 100" in done.stdout and not done.stderr
         assert "  thing-http   healthy   score 100, weight 2: 200 points\n" in done.stdout
-        assert "  database     unknown   not configured: no data adapter configured\n" in done.stdout
+        assert "  database     unknown   not configured: data.driver is none\n" in done.stdout
     watch = site.host.popen(["health-checker", "watch"], stdout=subprocess.PIPE)
     assert " score        healthy 100: " in watch.stdout.readline()
 

@@ -33,6 +33,8 @@ ACTS = [
     ("/api/v3/consensus/force-election", None),
     ("/api/v3/admin/consistency-check", None),
     ("/api/v3/rollback/{id}/cancel", None),
+    ("/api/v3/incidents/{id}/acknowledge", None),
+    ("/api/v3/incidents/{id}/resolve", {"note": "the scenario asks for it"}),
     ("/api/v3/session", None),
     ("/api/v3/rollback", {"mode": "manual"}),
     ("/api/v3/rollback", {"mode": "manual", "reason": "the scenario asks for it", "to": "v9.9.9"}),
@@ -93,20 +95,26 @@ def paths_to_ask(description, site):
     components = json.loads(get(site, "/api/v3/health")[3]).get("components") or {"api": "not yet known"}
     assert history["runs"] and decisions["decisions"]
     ids = {"/api/v3/rollback/{id}": [run["id"] for run in history["runs"]],
-           "/api/v3/decisions/{id}": [decision["id"] for decision in decisions["decisions"]]}
+           "/api/v3/decisions/{id}": [decision["id"] for decision in decisions["decisions"]],
+           "/api/v3/incidents/{id}": [1, 999]}
+    plots = ("error-rate", "latency-p99", "success-rate", "nothing-of-this-name")
     for method, path, _ in description.operations():
         if method != "GET" or path == "/api/v3/events":
             continue
-        if "{name}" in path:
+        if path.endswith("/{id}/plot/{name}"):
+            yield from ((path, path.replace("{id}", "1").replace("{name}", name)) for name in plots)
+        elif "{name}" in path:
             yield from ((path, path.replace("{name}", name)) for name in components)
         elif "{id}" in path:
-            yield from ((path, path.replace("{id}", str(one))) for one in ids[path])
+            yield from ((path, path.replace("{id}", str(one))) for one in ids[path[:path.index("{id}") + 4]])
         else:
             yield path, path
     yield "/api/v3/history", "/api/v3/history?limit=1"
     yield "/api/v3/plan", "/api/v3/plan?kind=deployment&to=v3.0.0"
     yield "/api/v3/plan", "/api/v3/plan?mode=emergency"
     yield "/api/v3/rollback/{id}", "/api/v3/rollback/999"
+    yield "/api/v3/metrics/history", "/api/v3/metrics/history?from=1h&points=1"
+    yield "/api/v3/metrics/history", "/api/v3/metrics/history?from=yesterday"
     yield "/api/v3/history", "/api/v3/history?limit=0"
     yield "/api/v3/health/{name}", "/api/v3/health/nothing-of-this-name"
 

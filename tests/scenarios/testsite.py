@@ -367,6 +367,13 @@ class Site:
         assert not status["deployments"]["paused"], status["deployments"]
         assert {other: self.active(other) for other in UNITS} == {other: other == version for other in UNITS}
         assert self.serving() == version
+        self.check_proof()
+
+    def check_proof(self):
+        """Every decision comes out the same again when it is made from its evidence."""
+        done = self.cli("replay", "--all", "--json")
+        decisions = json.loads(done.stdout)["decisions"]
+        assert not [one for one in decisions if one["verdict"] != "identical"], done.stdout
 
     def check_ledger(self, summary, run=None):
         """No acknowledged write is lost, and no request failed but by what the releases did themselves. `run`: of those that

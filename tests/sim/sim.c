@@ -86,6 +86,8 @@ static RunUpdate do_act(Sim *sim, const StepCall *call) {
         check_call(sim, call);
         if (crashes_here(sim))
                 return crash(sim);
+        if (feed(sim, (RunEvent){.type = EVENT_PROGRESS, .token = call->token, .detail = "half of it"}).flags != 0)
+                check(sim, "how far an act is has moved the run");
         RunEvent event = act(sim, call);
         if (crashes_here(sim))
                 return crash(sim);

@@ -1,10 +1,12 @@
 /* The life of a service over days: releases come, good and bad ones, the engine judges its samples, the policy decides, the run
  * acts in a world where acts fail and the controller is killed. What must never happen: a rollback to a release that has not
- * proven itself, two for one deployment, one that answers another rollback, or more in a day than allowed. */
+ * proven itself, two for one deployment, one that answers another rollback, or more in a day than allowed. And every decision comes
+ * out the same again when it is made from its evidence. */
 #include "sim.h"
 
 #include "core/engine.h"
 #include "core/policy.h"
+#include "core/replay.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +24,9 @@ typedef struct Life {
         Rules rules;
         Engine engine;
         Verdict verdict;
-        Decision decision;
+        Decision decision, again;
+        Evidence evidence;
+        ReplayRoom room;
         Release releases[RELEASES];
         Sickness sickness[RELEASES];
         unsigned release_count;
@@ -31,7 +35,7 @@ typedef struct Life {
         bool triggered_since;
         bool sick_anyway; /* the cause lies outside: every release looks bad */
         int64_t rollbacks[ROLLBACKS_KEPT];
-        unsigned rollback_count, deployment_count, refused_count, held_count;
+        unsigned rollback_count, deployment_count, refused_count, held_count, replay_count;
 } Life;
 
 static Rules spec_rules(void) {
@@ -155,9 +159,28 @@ static Sample measure(Life *life, int64_t start) {
         return sample;
 }
 
+/* Made again from what would be kept. */
+static void check_replay(Life *life, const PolicyInput *input) {
+        char words[DETAIL_MAX];
+        evidence_of_input(input, &life->evidence);
+        replay_decide(&life->decision, &life->evidence, &life->room, &life->again);
+        if (!replay_same(&life->again, &life->decision, words, sizeof words))
+                broken(life, words);
+        if (memcmp(life->again.reason, life->decision.reason, sizeof life->again.reason) != 0)
+                broken(life, "a decision that isn't the same bit for bit");
+        life->replay_count++;
+}
+
 static void decide(Life *life) {
         bool crashed = life->sickness[index_of(life, life->deployment.version)] == SICK_CRASHES &&
                        sim_draw(&life->sim, 20) == 0;
+        char unit_failure[REASON_MAX];
+        RestartWatch restarts = {0};
+        life->evidence.units = (UnitsLook){.asked = true,
+                                           .now_mono = life->sim.now,
+                                           .units = {.failed = crashed, .detail = "the unit has failed"}};
+        engine_units(&life->rules, &restarts, &life->evidence.units.units, life->sim.now, unit_failure,
+                     sizeof unit_failure);
         engine_verdict(&life->engine, life->sim.now, &life->verdict);
         PolicyInput input = {
                 .rules = &life->rules,
@@ -170,9 +193,10 @@ static void decide(Life *life) {
                 .release_count = life->release_count,
                 .rollbacks_today = rollbacks_of_the_day(life),
                 .verdict = &life->verdict,
-                .unit_failure = crashed ? "the unit has failed" : "",
+                .unit_failure = unit_failure,
         };
         policy_decide(&input, &life->decision);
+        check_replay(life, &input);
         life->triggered_since |= life->decision.triggers != 0;
         life->refused_count += life->decision.kind == DECISION_REVIEW;
         Release *current = &life->releases[index_of(life, life->deployment.version)];
@@ -215,16 +239,18 @@ int main(int argc, char **argv) {
                 live(&life, strtoull(argv[2], NULL, 10), 48);
                 return 0;
         }
-        unsigned seeds = is_long ? 2000 : 60, deployments = 0, rollbacks = 0, refused = 0, held = 0;
+        unsigned seeds = is_long ? 2000 : 60, deployments = 0, rollbacks = 0, refused = 0, held = 0, replays = 0;
         for (unsigned seed = 0; seed < seeds; seed++) {
                 live(&life, seed, 48);
                 deployments += life.deployment_count;
                 rollbacks += life.rollback_count;
                 refused += life.refused_count;
                 held += life.held_count;
+                replays += life.replay_count;
         }
-        printf("%u lives of 48 hours: %u deployments, %u automatic rollbacks, %u forbidden by a guard, %u runs held\n",
-               seeds, deployments, rollbacks, refused, held);
+        printf("%u lives of 48 hours: %u deployments, %u automatic rollbacks, %u forbidden by a guard, %u runs held; %u decisions made "
+               "again\n",
+               seeds, deployments, rollbacks, refused, held, replays);
         if (rollbacks == 0 || refused == 0) {
                 printf("BROKEN: nothing was ever rolled back, or no guard ever said no: the seeds miss something\n");
                 return 1;

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scenarios"))
+for folder in ("scenarios", "adapters"):
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / folder))
 
 from fixtures import host  # noqa: E402, F401

@@ -153,9 +153,10 @@ static void test_the_reserve_stays(UNUSED void **state) {
 
 /* ---- the schema before ---- */
 
-#define MAKE_OLD                                                                                                       \
-        "DROP TABLE audit; DROP TABLE incident_notes; DROP TABLE incidents; DROP TABLE outbox; DROP TABLE chain;"      \
-        " ALTER TABLE decisions DROP COLUMN rule_version; ALTER TABLE runs DROP COLUMN allow_row_loss;"                \
+#define MAKE_OLD                                                                                                                             \
+        "DROP TABLE audit; DROP TABLE incident_parts; DROP TABLE incident_notes; DROP TABLE incidents; DROP TABLE outbox; DROP TABLE chain;" \
+        " ALTER TABLE decisions DROP COLUMN rule_version; ALTER TABLE decisions DROP COLUMN evidence;"                                       \
+        " ALTER TABLE runs DROP COLUMN allow_row_loss;"                                                                                      \
         " ALTER TABLE runs DROP COLUMN symptoms_before; PRAGMA user_version=1"
 
 static void test_an_older_journal_keeps_its_rows(UNUSED void **state) {

@@ -262,12 +262,12 @@ static void test_a_decision_keeps_its_evidence_bit_for_bit(UNUSED void **state) 
         Error error = {0};
         assert_true(decision && back);
         fill_decision(decision);
-        assert_int_equal(journal_add_decision(journal, decision, &error), 0);
+        assert_int_equal(journal_add_decision(journal, decision, NULL, &error), 0);
         assert_int_equal(decision->id, 1);
         assert_int_equal(journal_decision(journal, 1, back, &error), 1);
         assert_memory_equal(back, decision, sizeof *decision);
         decision->sample_count = 0;
-        assert_int_equal(journal_add_decision(journal, decision, &error), 0);
+        assert_int_equal(journal_add_decision(journal, decision, NULL, &error), 0);
         assert_int_equal(journal_decision(journal, 2, back, &error), 1);
         assert_int_equal(back->sample_count, 0);
         assert_int_equal(journal_decision(journal, 3, back, &error), 0);
@@ -275,6 +275,68 @@ static void test_a_decision_keeps_its_evidence_bit_for_bit(UNUSED void **state) 
         assert_int_equal(oldest, 1);
         free(decision);
         free(back);
+        journal_close(journal);
+}
+
+/* Something in every member, and the arrays full. Copied from static objects, as their padding is zero: the test compares bytes. */
+static void fill_evidence(Evidence *evidence) {
+        static const Evidence scalars = {
+                .now_mono = INT64_MAX,
+                .window_known = true,
+                .deployment_known = true,
+                .deployment = {7, 8, "v3.0.0", "v2.4.0", 9, 10, true},
+                .deployment_age_us = -1,
+                .deployment_is_rollback = true,
+                .drained_by_operator = true,
+                .run_unsound = true,
+                .shadow = true,
+                .rollbacks_today = 3,
+                .release_count = EVIDENCE_RELEASES_MAX,
+                .outage = {true,
+                           1,
+                           {2, 3, 4, true},
+                           {true, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, "\"so\"\n\xe2\x9c\x93"},
+                           {true, 15, 16}},
+                .units = {true,
+                          17,
+                          {true, 18, RESTARTS_KEPT, {0}},
+                          {true, true, true, true, 19, 20, 21, "abc", "failed"}},
+                .consensus = {true, 22, {23, true, true, MEMBERS_MAX, {{0}}}, {.at_mono = 24, .count = MEMBERS_MAX}},
+        };
+        static const struct ConsensusRecord record = {0, {1, 25}, {2, 26}};
+        static const ConsensusMember member = {"n1", "127.0.0.1:2379", 0,  true, true, 27,   28, 29, 30, true, 31,
+                                               32,   UINT32_MAX,       33, 34,   35,   "why"};
+        memcpy(evidence, &scalars, sizeof *evidence);
+        for (unsigned i = 0; i < EVIDENCE_RELEASES_MAX; i++) {
+                Release *release = &evidence->releases[i];
+                snprintf(release->version, VERSION_MAX, "v1.%u.0", i);
+                release->state = (ReleaseState)(i % 4);
+                release->since_wall = i;
+                release->present = i % 2;
+        }
+        for (int64_t i = 0; i < RESTARTS_KEPT; i++)
+                evidence->units.before.rises[i] = INT64_MIN + i;
+        for (unsigned i = 0; i < MEMBERS_MAX; i++) {
+                memcpy(&evidence->consensus.before.members[i], &record, sizeof record);
+                memcpy(&evidence->consensus.state.members[i], &member, sizeof member);
+                evidence->consensus.before.members[i].id = evidence->consensus.state.members[i].id = UINT64_MAX - i;
+        }
+}
+
+static void test_evidence_comes_back_bit_for_bit(UNUSED void **state) {
+        Journal *journal = open_journal("evidence");
+        AUTO_FREE Decision *decision = malloc(sizeof *decision);
+        AUTO_FREE Evidence *evidence = malloc(sizeof *evidence), *back = malloc(sizeof *back);
+        Error error = {0};
+        assert_true(decision && evidence && back);
+        fill_decision(decision);
+        fill_evidence(evidence);
+        assert_int_equal(journal_add_decision(journal, decision, evidence, &error), 0);
+        assert_int_equal(journal_evidence(journal, 1, back, &error), 1);
+        assert_memory_equal(back, evidence, sizeof *evidence);
+        assert_int_equal(journal_add_decision(journal, decision, NULL, &error), 0);
+        assert_int_equal(journal_evidence(journal, 2, back, &error), 0); /* none was kept */
+        assert_int_equal(journal_evidence(journal, 3, back, &error), 0);
         journal_close(journal);
 }
 
@@ -579,6 +641,7 @@ int main(void) {
                 cmocka_unit_test(test_counts_automatic_rollbacks),
                 cmocka_unit_test(test_validation),
                 cmocka_unit_test(test_a_decision_keeps_its_evidence_bit_for_bit),
+                cmocka_unit_test(test_evidence_comes_back_bit_for_bit),
                 cmocka_unit_test(test_releases),
                 cmocka_unit_test(test_deployments),
                 cmocka_unit_test(test_values_and_alerts),

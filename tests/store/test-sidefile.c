@@ -1,3 +1,4 @@
+#include "base/fsio.h"
 #include "store/sidefile.h"
 
 #include <errno.h>
@@ -72,6 +73,30 @@ static void test_a_run_comes_back_as_it_was(UNUSED void **state) {
         run.phase = RUN_HOLDING;
         append("a", &run, "three");
         assert_int_equal(sidefile_open_run(in("a"), &back, &error), 0);
+}
+
+/* An emergency that an older program has begun: its lines know nothing of what was added since. */
+static void test_an_older_programs_run_goes_on(UNUSED void **state) {
+        Run run = full_run(), back;
+        Error error = {0};
+        AUTO_FREE char *text = NULL;
+        run.allow_row_loss = true;
+        append("new", &run, "one");
+        assert_int_equal(sidefile_open_run(in("new"), &back, &error), 1);
+        assert_true(back.allow_row_loss);
+        assert_int_equal(fs_read_file(in("new"), 1 << 20, &text, NULL, &error), 0);
+        char *member = strstr(text, "\"allow_row_loss\":1,");
+        assert_non_null(member);
+        memmove(member, member + strlen("\"allow_row_loss\":1,"), strlen(member + strlen("\"allow_row_loss\":1,")) + 1);
+        assert_int_equal(fs_write_atomic(in("old"), text, strlen(text), 0600, &error), 0);
+        memset(&back, 0xAA, sizeof back);
+        assert_int_equal(sidefile_open_run(in("old"), &back, &error), 1);
+        assert_false(back.allow_row_loss);
+        run.allow_row_loss = false;
+        assert_memory_equal(&back, &run, sizeof run);
+        Journal *journal = open_journal("older-journal");
+        assert_int_equal(import(journal, "old"), 1);
+        journal_close(journal);
 }
 
 static void test_a_torn_line_is_left_out_and_the_next_stays_readable(UNUSED void **state) {
@@ -212,6 +237,7 @@ static void test_nonsense_is_left_out(UNUSED void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_run_comes_back_as_it_was),
+                cmocka_unit_test(test_an_older_programs_run_goes_on),
                 cmocka_unit_test(test_a_torn_line_is_left_out_and_the_next_stays_readable),
                 cmocka_unit_test(test_import_takes_each_run_once),
                 cmocka_unit_test(test_a_run_begun_in_the_journal_goes_on_in_it),

@@ -107,7 +107,7 @@ static void test_decisions(UNUSED void **state) {
         for (int i = 0; i < 3; i++) {
                 *decision = (Decision){.kind = i < 2 ? DECISION_REVIEW : DECISION_ROLLBACK,
                                        .guard = i < 2 ? GUARD_NOT_ARMED : GUARD_NONE};
-                assert_int_equal(journal_add_decision(journal, decision, &error), 0);
+                assert_int_equal(journal_add_decision(journal, decision, NULL, &error), 0);
                 assert_int_equal(newest_of(journal).decision, decision->id);
         }
         JournalTotals totals = totals_of(journal);

@@ -3,7 +3,7 @@
 import json
 
 from browser import URL
-from testsite import CONTROLLER, HELD, SERVICE_UNIT, UNITS
+from testsite import CONTROLLER, FAST_WINDOW, HELD, SERVICE_UNIT, UNITS
 
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1440, 360)]
 
@@ -75,6 +75,7 @@ def test_it_shows_a_bad_deployment_from_trigger_to_validated(site, browsers):
     assert "succeeded, validated" in browser.text("history")
 
     browser.click("#decisions [data-act=evidence]")
+    browser.wait_text("dialog", "recomputed from its evidence: identical")
     shown = browser.text("dialog")
     assert "8 s window / 2 s interval + 1 = 5" in shown and "75 % of 5 = 3.75, so 4" in shown and " / 4" in shown, shown
     browser.check_accessible("evidence")
@@ -288,3 +289,42 @@ def test_what_is_off_leads_the_page_with_what_to_do(site, browsers):
     check_looks(browser, "no-controller")
     site.host.systemctl("start", CONTROLLER)
     browser.wait("document.querySelectorAll('#actions button:not(:disabled)').length > 1", timeout=5)
+
+
+def test_an_incident_is_shown_acknowledged_and_resolved(site, browsers):
+    site.configure(**FAST_WINDOW)
+    site.release("v2.4.0")
+    site.release("v3.0.0", error_every=20)
+    site.start()
+    site.deploy_good("v2.4.0")
+    site.load()
+    browser = browsers()
+    browser.open()
+    browser.wait_text("incidents", "There has been no incident.")
+    site.measured()
+    site.deploy("v3.0.0")
+    run = site.wait_for_run(kind="rollback", mode="automatic")
+    site.wait_validation(run["id"])
+    browser.wait_text("incidents", "1: P1, automatic", "v3.0.0 → v2.4.0", "open", "validation:", timeout=15)
+    site.wait(lambda: site.ask("GET", "/incidents/1")[1]["difference"], 15, "all of it is gathered")
+
+    browser.click("#incidents [data-act=incident]")
+    browser.wait("[...document.querySelectorAll('dialog img.plot')].filter((one) => one.complete && one.naturalWidth > 0).length === 3", 10)
+    shown = browser.text("dialog")
+    for text in ("Incident 1: P1, automatic", "failed now", "Timeline", "Drain traffic", "What v3.0.0 changed against v2.4.0", "+error_every: 20", "The last lines of v3.0.0"):
+        assert text in shown, shown
+    check_looks(browser, "incident")
+    browser.click("dialog [data-act=acknowledge]")
+    browser.wait_text("dialog", "Acknowledge incident 1")
+    browser.check_accessible("acknowledge")
+    browser.click("dialog [type=submit]")
+    browser.wait_text("incidents", "acknowledged by root (uid 0)")
+    browser.click("#incidents [data-act=incident]")
+    browser.click("dialog [data-act=resolve]")
+    browser.wait_text("dialog", "Resolve incident 1")
+    browser.type("v3.0.1 fixes it")
+    browser.click("dialog [type=submit]")
+    browser.wait_text("incidents", "resolved by root (uid 0)")
+    incident = site.ask("GET", "/incidents/1")[1]
+    assert "resolved by root (uid 0): v3.0.1 fixes it" in [entry["text"] for entry in incident["timeline"]]
+    browser.check_quiet()

@@ -1,0 +1,159 @@
+/* The safety dump: all of the database as it was before its schema is taken back, written by pg_dump. It is there whole or not at
+ * all: it gets its name when it is on the disk. */
+#include "adapters/postgres-schema.h"
+
+#include "base/fsio.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define SUFFIX ".dump"
+#define UNFINISHED ".part"
+
+struct PgDump {
+        const Postgres *postgres;
+        PgChild *child;
+        int fd;
+        char directory[PATH_MAX], path[PATH_MAX], part[PATH_MAX + sizeof UNFINISHED];
+        PgDumped done;
+        void *userdata;
+};
+
+PgDump *pg_dump_cancel(PgDump *dump) {
+        if (!dump)
+                return NULL;
+        dump->child = pg_child_free(dump->child);
+        if (dump->fd >= 0) {
+                close(dump->fd);
+                (void)unlink(dump->part);
+        }
+        free(dump);
+        return NULL;
+}
+
+static void finish(PgDump *dump, const Error *error) {
+        PgDumped done = dump->done;
+        void *userdata = dump->userdata;
+        Error copy = error ? *error : (Error){0};
+        AUTO_FREE char *path = strdup(dump->path);
+        pg_dump_cancel(dump);
+        done(userdata, path ? path : "", &copy);
+}
+
+/* ---- older ones ---- */
+
+static bool is_dump(const char *name) {
+        size_t length = strlen(name);
+        return strncmp(name, "run-", 4) == 0 && length > sizeof SUFFIX &&
+               strcmp(name + length - (sizeof SUFFIX - 1), SUFFIX) == 0;
+}
+
+static bool is_unfinished(const char *name) {
+        size_t length = strlen(name);
+        return strncmp(name, "run-", 4) == 0 && length > sizeof UNFINISHED &&
+               strcmp(name + length - (sizeof UNFINISHED - 1), UNFINISHED) == 0;
+}
+
+/* Runs are numbered as they come, so the number says which is older. */
+static int older_first(const struct dirent **a, const struct dirent **b) {
+        long long first = strtoll((*a)->d_name + 4, NULL, 10), second = strtoll((*b)->d_name + 4, NULL, 10);
+        return (first > second) - (first < second);
+}
+
+static int is_dump_entry(const struct dirent *entry) {
+        return is_dump(entry->d_name);
+}
+
+static int is_unfinished_entry(const struct dirent *entry) {
+        return is_unfinished(entry->d_name);
+}
+
+/* All but the newest `keep`. What can't be removed stays: no reason to fail. */
+static void prune(const char *directory, int (*which)(const struct dirent *), int keep) {
+        struct dirent **entries = NULL;
+        int count = scandir(directory, &entries, which, older_first);
+        for (int i = 0; i < count; i++) {
+                char path[PATH_MAX + 256];
+                snprintf(path, sizeof path, "%s/%s", directory, entries[i]->d_name);
+                if (i < count - keep)
+                        (void)unlink(path);
+                free(entries[i]);
+        }
+        free(entries);
+}
+
+/* ---- this one ---- */
+
+static int keep_it(PgDump *dump, Error *error) {
+        int r = fsync(dump->fd) < 0 ? -errno : 0;
+        if (r < 0)
+                return error_set(error, r, "%s: %s", dump->part, strerror(-r));
+        r = fs_rename_durable(dump->part, dump->path, error);
+        if (r < 0)
+                return r;
+        close(TAKE_FD(dump->fd));
+        prune(dump->directory, is_dump_entry, (int)settings_int(dump->postgres->settings, "keep_dumps"));
+        return 0;
+}
+
+static void on_dumped(void *userdata, const ProcessExit *exit, const char *said) {
+        PgDump *dump = userdata;
+        char text[300];
+        unsigned line;
+        Error error = {0};
+        if (exit->code != 0)
+                error_set(&error, -EIO, "the safety dump failed, so nothing was changed: %s",
+                          pg_child_error(said, text, sizeof text, &line));
+        else if (keep_it(dump, &error) < 0)
+                error_prefix(&error, "the safety dump could not be kept, so nothing was changed");
+        finish(dump, error.code ? &error : NULL);
+}
+
+static int open_part(PgDump *dump, int64_t run_id, Error *error) {
+        char name[300];
+        /* The database's name is the operator's; it must not lead elsewhere. */
+        char database[128];
+        snprintf(database, sizeof database, "%s", dump->postgres->server.database);
+        for (char *at = database; *at; at++)
+                if (*at == '/')
+                        *at = '_';
+        snprintf(name, sizeof name, "run-%" PRId64 "-%s" SUFFIX, run_id, database);
+        int r = pg_state_path(dump->postgres, "dumps", name, dump->path, sizeof dump->path, error);
+        if (r == 0)
+                r = fs_directory_of(dump->path, dump->directory, sizeof dump->directory, error);
+        if (r < 0)
+                return r;
+        prune(dump->directory, is_unfinished_entry, 0); /* of lives that were killed: one run at a time */
+        snprintf(dump->part, sizeof dump->part, "%s" UNFINISHED, dump->path);
+        dump->fd = open(dump->part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        return dump->fd < 0 ? error_set(error, -errno, "%s: %s", dump->part, strerror(errno)) : 0;
+}
+
+int pg_dump_begin(const Postgres *postgres, int64_t run_id, PgDumped done, void *userdata, PgDump **ret_dump,
+                  Error *error) {
+        PgDump *dump = calloc(1, sizeof *dump);
+        if (!dump)
+                return error_set(error, -ENOMEM, "out of memory");
+        *dump = (PgDump){.postgres = postgres, .fd = -1, .done = done, .userdata = userdata};
+        char level[16];
+        snprintf(level, sizeof level, "-Z%" PRId64, settings_int(postgres->settings, "dump_compression"));
+        const char *const arguments[] = {"-Fc", level, "-w", NULL};
+        int r = open_part(dump, run_id, error);
+        const PgChildSpec spec = {.program = "pg_dump",
+                                  .arguments = arguments,
+                                  .name = "auto-rollback dump",
+                                  .output_fd = dump->fd,
+                                  .ended = on_dumped,
+                                  .userdata = dump};
+        if (r == 0)
+                r = pg_child_start(postgres, &spec, &dump->child, error);
+        if (r < 0) {
+                pg_dump_cancel(dump);
+                return r;
+        }
+        *ret_dump = dump;
+        return 0;
+}

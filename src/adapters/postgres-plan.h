@@ -1,0 +1,40 @@
+/* What a rehearsal has found about a way back: for each table of the database what the script does to it. Kept in the state
+ * directory, so that nothing is rehearsed again while neither the script nor the database's catalogue has changed. */
+#pragma once
+
+#include "base/error.h"
+#include "core/types.h"
+
+#include <jansson.h>
+
+typedef enum PgFinding {
+        PG_KEPT,    /* the same file, no row touched: the catalogue proves it. Only listed for the columns that go */
+        PG_DIGEST,  /* rewritten, written to, or made anew from what was read: its rows are compared */
+        PG_DROPPED, /* it goes; its rows would vanish */
+        PG_EMPTIED, /* it goes and comes again, and nothing carries its rows over */
+} PgFinding;
+
+typedef struct PgTable {
+        PgFinding finding;
+        bool in_place;             /* of a digest: only written to, so it can turn out that no row was touched */
+        const char *schema, *name; /* before */
+        const char *after_schema, *after_name; /* NULL: dropped */
+        const char *before, *after;            /* the columns that both have, as SQL: arguments of a hash; "": none */
+} PgTable;
+
+typedef struct PgPlan {
+        json_t *document; /* owns every text */
+        const char *script, *catalogue, *current,
+                *wanted; /* what it is true for: digest, fingerprint, schema versions */
+        unsigned count;
+        PgTable *tables;
+        char gone[REASON_MAX]; /* "orders.note, users.nick": columns that go; "" */
+} PgPlan;
+
+void pg_plan_clear(PgPlan *plan); /* of a zeroed one: nothing */
+
+/* Takes the document over, whatever it answers. -EPROTO: it isn't one of ours. */
+int pg_plan_read(json_t *document, PgPlan *ret_plan, Error *error);
+/* -ENOENT: there is none. */
+int pg_plan_load(const char *path, PgPlan *ret_plan, Error *error);
+int pg_plan_save(const PgPlan *plan, const char *path, Error *error);

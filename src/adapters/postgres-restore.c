@@ -1,0 +1,336 @@
+/* The way back, done: the gate once more, a safety dump, and one psql whose transaction either holds all of it or nothing. Whoever is
+ * killed meanwhile (we, psql, the server), the schema is wholly old or wholly new; doing it again finds out which. */
+#include "adapters/postgres-schema.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <string.h>
+
+typedef enum Phase { PHASE_NONE, PHASE_LOCK, PHASE_CHECK, PHASE_SCRIPT, PHASE_COMPARE, PHASE_COMMIT } Phase;
+
+typedef struct Restore {
+        Op op;
+        const Postgres *postgres;
+        SchemaRequest request;
+        DataProgress progress;
+        PgGate *gate;
+        PgDump *dump;
+        PgChild *child;
+        PgQuery *query;
+        PgFeed feed;
+        PgWay way;
+        PgPlan plan;
+        char key[PG_KEY_MAX], name[64];
+        char dumped[PATH_MAX];
+        uint64_t begun, digest_begun;
+        Phase phase;
+        bool committed;
+        char refused[300], lost[300], holder[128];
+        unsigned compared, proven;
+        Error failure; /* of psql, until the database has said which schema it has */
+} Restore;
+
+static void restore_destroy(Op *op) {
+        Restore *restore = (Restore *)op;
+        restore->gate = pg_gate_cancel(restore->gate);
+        restore->dump = pg_dump_cancel(restore->dump);
+        restore->child = pg_child_free(restore->child);
+        restore->query = pg_query_cancel(restore->query);
+        pg_feed_close(&restore->feed);
+        pg_way_clear(&restore->way);
+        pg_plan_clear(&restore->plan);
+        op_finish_base(op);
+        free(restore);
+}
+
+static uint64_t now_us(const Restore *restore) {
+        uint64_t now = 0;
+        (void)sd_event_now(restore->op.event, CLOCK_BOOTTIME, &now);
+        return now;
+}
+
+static int64_t left_us(const Restore *restore) {
+        int64_t left = restore->op.budget_us - (int64_t)(now_us(restore) - restore->begun);
+        return left > USEC_PER_MSEC ? left : USEC_PER_MSEC;
+}
+
+static void tell(const Restore *restore, const char *format, ...) PRINTF_LIKE(2, 3);
+static void tell(const Restore *restore, const char *format, ...) {
+        char line[DETAIL_MAX * 2];
+        va_list args;
+        if (!restore->progress)
+                return;
+        va_start(args, format);
+        vsnprintf(line, sizeof line, format, args);
+        va_end(args);
+        restore->progress(restore->op.userdata, line);
+}
+
+/* ---- what psql tells ---- */
+
+static void told_phase(Restore *restore, const char *word) {
+        static const char *const words[] = {
+                [PHASE_NONE] = "",         [PHASE_LOCK] = "lock",       [PHASE_CHECK] = "check",
+                [PHASE_SCRIPT] = "script", [PHASE_COMPARE] = "compare", [PHASE_COMMIT] = "commit"};
+        for (unsigned i = PHASE_LOCK; i < ARRAY_SIZE(words); i++)
+                if (strcmp(word, words[i]) == 0)
+                        restore->phase = (Phase)i;
+        if (restore->phase == PHASE_SCRIPT)
+                tell(restore, "schema %s -> %s: running %s", restore->way.facts.version, restore->way.wanted,
+                     restore->way.original);
+}
+
+static const PgTable *table_at(const Restore *restore, const char *number) {
+        unsigned long i = strtoul(number, NULL, 10);
+        return i < restore->plan.count ? &restore->plan.tables[i] : NULL;
+}
+
+static void count_text(long long rows, char *text, size_t size) {
+        if (rows >= 1000000)
+                snprintf(text, size, "%.1f million rows", (double)rows / 1e6);
+        else
+                snprintf(text, size, "%lld rows", rows);
+}
+
+static void told_digest(Restore *restore, const char *rest, const char *when) {
+        const PgTable *table = table_at(restore, rest);
+        char rows[64];
+        rest += strcspn(rest, " ");
+        count_text(strtoll(rest, NULL, 10), rows, sizeof rows);
+        if (table)
+                tell(restore, "digest of %s.%s %s the change: %s in %.1f s", table->schema, table->name, when, rows,
+                     (double)(now_us(restore) - restore->digest_begun) / USEC_PER_SEC);
+        restore->compared += strcmp(when, "after") == 0;
+}
+
+static void told_begin(Restore *restore, const char *rest) {
+        const PgTable *table = table_at(restore, rest);
+        restore->digest_begun = now_us(restore);
+        if (table)
+                tell(restore, "digest of %s.%s begins", table->schema, table->name);
+}
+
+static void told_proven(Restore *restore, const char *rest) {
+        const PgTable *table = table_at(restore, rest);
+        restore->proven++;
+        if (table)
+                tell(restore, "%s.%s: no row was touched, says the catalogue", table->schema, table->name);
+}
+
+static const char *after_word(const char *text, const char *word) {
+        size_t length = strlen(word);
+        return strncmp(text, word, length) == 0 ? text + length : NULL;
+}
+
+static void on_line(void *userdata, const char *line) {
+        Restore *restore = userdata;
+        const char *said = after_word(line, restore->key), *rest;
+        if (!said)
+                return; /* the script's own */
+        if ((rest = after_word(said, " phase ")))
+                told_phase(restore, rest);
+        else if ((rest = after_word(said, " begin ")))
+                told_begin(restore, rest);
+        else if ((rest = after_word(said, " before ")))
+                told_digest(restore, rest, "before");
+        else if ((rest = after_word(said, " after ")))
+                told_digest(restore, rest, "after");
+        else if ((rest = after_word(said, " proven ")))
+                told_proven(restore, rest);
+        else if ((rest = after_word(said, " holder ")))
+                snprintf(restore->holder, sizeof restore->holder, "%s", rest);
+        else if ((rest = after_word(said, " refused ")))
+                snprintf(restore->refused, sizeof restore->refused, "%s", rest);
+        else if ((rest = after_word(said, " lost "))) {
+                snprintf(restore->lost, sizeof restore->lost, "%s", rest);
+                tell(restore, "%s%s", rest, restore->request.allow_row_loss ? " (allowed for this run)" : "");
+        } else if (strcmp(said, " committed") == 0)
+                restore->committed = true;
+}
+
+/* ---- the outcome ---- */
+
+static void succeed(Restore *restore) {
+        AUTO_FREE char *detail = NULL;
+        if (asprintf(&detail, "schema %s -> %s, %u table%s compared; undone by pg_restore --clean --if-exists -d %s %s",
+                     restore->way.facts.version, restore->way.wanted, restore->compared,
+                     restore->compared == 1 ? "" : "s", restore->postgres->server.database, restore->dumped) < 0)
+                detail = NULL;
+        tell(restore, "schema %s is in place", restore->way.wanted);
+        op_succeed(&restore->op, detail);
+}
+
+static void fail(Restore *restore, const char *what) {
+        Error error = {0};
+        error_set(&error, -EPROTO, "%s; the schema is as it was, %s", what, restore->way.facts.version);
+        op_fail(&restore->op, &error);
+}
+
+/* The server may have committed without being able to say so. */
+static void on_asked_again(void *userdata, const PgAnswer *answer) {
+        Restore *restore = userdata;
+        char what[300];
+        restore->query = NULL;
+        if (answer->error.code || answer->count < 1 || PQntuples(answer->rows[0]) != 1) {
+                Error error = {0};
+                error_set(&error, -EIO,
+                          "whether schema %s is in place isn't known (it is wholly, or not at all): %.150s; %.150s",
+                          restore->way.wanted, error_text(&restore->failure), error_text(&answer->error));
+                op_fail(&restore->op, &error);
+                return;
+        }
+        if (strcmp(PQgetvalue(answer->rows[0], 0, 0), restore->way.wanted) == 0) {
+                succeed(restore);
+                return;
+        }
+        snprintf(what, sizeof what, "%s", error_text(&restore->failure));
+        fail(restore, what);
+}
+
+static void ask_again(Restore *restore) {
+        AUTO_FREE char *sql = NULL;
+        Error error = {0};
+        int r = asprintf(&sql, "SELECT version FROM %s", pg_setting(restore->postgres, "version_table"));
+        if (r < 0) {
+                sql = NULL;
+                error_set(&error, -ENOMEM, "out of memory");
+        } else
+                r = pg_query_begin(restore->op.event, &restore->postgres->server, sql, left_us(restore), on_asked_again,
+                                   NULL, restore, &restore->query, &error);
+        if (r < 0)
+                op_fail(&restore->op, &error);
+}
+
+static void explain_lock(const Restore *restore, char *what, size_t size) {
+        snprintf(what, size,
+                 "another migrator is at work on %s (advisory lock %" PRId64
+                 ", held by process %s): wait for it, or end it",
+                 restore->postgres->server.database, settings_int(restore->postgres->settings, "advisory_lock"),
+                 restore->holder[0] ? restore->holder : "that has gone meanwhile");
+}
+
+static void on_psql_ended(void *userdata, const ProcessExit *exit, const char *said) {
+        Restore *restore = userdata;
+        char what[400];
+        if (restore->committed) {
+                succeed(restore);
+                return;
+        }
+        pg_feed_error(&restore->feed, restore->way.original, said, exit, &restore->failure);
+        if (restore->phase >= PHASE_COMMIT) {
+                ask_again(restore);
+                return;
+        }
+        if (restore->phase == PHASE_LOCK && strstr(said, "lock timeout"))
+                explain_lock(restore, what, sizeof what);
+        else if (restore->refused[0])
+                snprintf(what, sizeof what, "%s", restore->refused);
+        else if (restore->lost[0] && !restore->request.allow_row_loss)
+                snprintf(what, sizeof what, "%s: allow the loss of rows for this run if that is what you want",
+                         restore->lost);
+        else
+                snprintf(what, sizeof what, "%.390s", error_text(&restore->failure));
+        fail(restore, what);
+}
+
+/* ---- one after the other ---- */
+
+/* So that a try of ours, left behind by a life that was killed, is known again: whoever has the same state directory is the same
+ * controller, and runs one at a time. */
+static void make_name(Restore *restore) {
+        char host[65] = "", text[PATH_MAX + sizeof host], hex[17];
+        unsigned char digest[crypto_hash_sha256_BYTES];
+        (void)gethostname(host, sizeof host - 1);
+        int n = snprintf(text, sizeof text, "%s:%s", host, restore->postgres->context.state_directory);
+        crypto_hash_sha256(digest, (const unsigned char *)text,
+                           (size_t)(n < (int)sizeof text ? n : (int)sizeof text - 1));
+        sodium_bin2hex(hex, sizeof hex, digest, 8);
+        snprintf(restore->name, sizeof restore->name, "auto-rollback restore %s", hex);
+}
+
+static int run_psql(Restore *restore, Error *error) {
+        static const char *const arguments[] = {"-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-f", "-", NULL};
+        pg_random_key(restore->key);
+        make_name(restore);
+        const PgTransaction transaction = {.postgres = restore->postgres,
+                                           .way = &restore->way,
+                                           .plan = &restore->plan,
+                                           .key = restore->key,
+                                           .allow_row_loss = restore->request.allow_row_loss,
+                                           .limit_us = left_us(restore)};
+        int r = pg_feed_open(&restore->feed, error);
+        if (r < 0)
+                return r;
+        pg_sql_transaction(&restore->feed, &transaction, restore->name);
+        r = pg_feed_check(&restore->feed, error);
+        const PgChildSpec spec = {.program = "psql",
+                                  .arguments = arguments,
+                                  .name = restore->name,
+                                  .input_fd = restore->feed.fd,
+                                  .line = on_line,
+                                  .ended = on_psql_ended,
+                                  .userdata = restore};
+        return r < 0 ? r : pg_child_start(restore->postgres, &spec, &restore->child, error);
+}
+
+static void on_dumped(void *userdata, const char *path, const Error *error) {
+        Restore *restore = userdata;
+        Error failure = *error;
+        restore->dump = NULL;
+        snprintf(restore->dumped, sizeof restore->dumped, "%s", path);
+        if (failure.code == 0) {
+                tell(restore, "safety dump: %s; to put it back: pg_restore --clean --if-exists -d %s %s", path,
+                     restore->postgres->server.database, path);
+                (void)run_psql(restore, &failure);
+        }
+        if (failure.code)
+                op_fail(&restore->op, &failure);
+}
+
+static void on_gated(void *userdata, const SchemaGate *gate, PgWay *way, PgPlan *plan) {
+        Restore *restore = userdata;
+        Error error = {0};
+        restore->gate = NULL;
+        restore->way = *way;
+        restore->plan = *plan;
+        if (gate->verdict == SCHEMA_COMPATIBLE)
+                op_succeed(&restore->op, gate->detail);
+        else if (gate->verdict != SCHEMA_REVERSIBLE) {
+                error_set(&error, gate->verdict == SCHEMA_UNKNOWN ? -EHOSTUNREACH : -EPROTO, "%s", gate->detail);
+                op_fail(&restore->op, &error);
+        } else {
+                tell(restore, "safety dump of %s begins", restore->postgres->server.database);
+                if (pg_dump_begin(restore->postgres, restore->request.run_id, on_dumped, restore, &restore->dump,
+                                  &error) < 0)
+                        op_fail(&restore->op, &error);
+        }
+}
+
+int postgres_restore(void *self, const SchemaRequest *request, DataProgress progress, int64_t budget_us,
+                     OpCallback callback, void *userdata, Op **ret_op, Error *error) {
+        const Postgres *postgres = self;
+        Restore *restore = calloc(1, sizeof *restore);
+        if (!restore)
+                return error_set(error, -ENOMEM, "PostgreSQL restore: out of memory");
+        restore->postgres = postgres;
+        restore->request = *request;
+        restore->progress = progress;
+        int r = op_begin(&restore->op, postgres->context.event, "the way back of the database's schema", budget_us,
+                         callback, userdata, restore_destroy);
+        if (r < 0)
+                error_set(error, r, "PostgreSQL restore: %s", strerror(-r));
+        restore->begun = r < 0 ? 0 : now_us(restore);
+        if (r == 0 && !request->target.declared) {
+                OpResult result = {.status = OP_DONE};
+                snprintf(result.detail, sizeof result.detail, "%s declares no schema", request->release);
+                r = op_complete_soon(&restore->op, &result);
+        } else if (r == 0)
+                r = pg_gate_begin(postgres, request, budget_us, on_gated, restore, &restore->gate, error);
+        if (r < 0) {
+                restore_destroy(&restore->op);
+                return r;
+        }
+        *ret_op = &restore->op;
+        return 0;
+}

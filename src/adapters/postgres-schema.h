@@ -1,0 +1,103 @@
+/* Between the files of the schema's way back.
+ *   postgres-gate.c      the question      postgres-script.c  what a script may hold
+ *   postgres-schema.c    which script, and its checked text
+ *   postgres-rehearse.c  the proof         postgres-plan.c    what it has found
+ *   postgres-restore.c   the act           postgres-dump.c    the safety dump before it
+ *   postgres-preserve.c  the transaction's SQL, before and after the script
+ *   postgres-child.c     psql and pg_dump  postgres-feed.c    what psql is fed */
+#pragma once
+
+#include "adapters/postgres-child.h"
+#include "adapters/postgres-plan.h"
+#include "adapters/postgres-script.h"
+
+#include <limits.h>
+
+#define PG_KEY_MAX 33 /* of the random word that marks our own lines in what psql prints */
+
+/* What the live database says of itself. */
+typedef struct PgFacts {
+        char version[VERSION_MAX]; /* schema_version */
+        char catalogue[128];       /* a fingerprint: changes when the schema does, not when rows do */
+        char search_path[512];     /* of the role in this database */
+        bool may_create;           /* the role may make databases */
+        bool scratch;              /* the database for rehearsals is there */
+        int64_t bytes;             /* of all tables: what a dump reads */
+} PgFacts;
+
+/* What the gate hands to the act, and the rehearsal needs. */
+typedef struct PgWay {
+        char original[PATH_TEXT_MAX]; /* the operator's script */
+        char *script;                 /* its checked text */
+        size_t size;
+        char digest[65]; /* of the text */
+        char wanted[VERSION_MAX];
+        PgFacts facts;
+} PgWay;
+
+void pg_way_clear(PgWay *way);
+/* Fills `original` and `wanted`. The leaving release knows the way from its own schema only; from another one the operator's backup
+ * of the wanted schema is all there can be. */
+void pg_way_find(const Postgres *postgres, const SchemaRequest *request, const char *current, PgWay *way);
+/* Reads and checks it; what is run later is this text, whatever becomes of the file. A copy is kept at *ret_copy. */
+int pg_way_read(const Postgres *postgres, PgWay *way, char *ret_copy, size_t size, Error *error);
+bool pg_works_with(const SchemaNeeds *needs, const char *schema);
+
+const char *pg_setting(const Postgres *postgres, const char *key);
+/* Below the state directory; makes the directories. "schema", "dumps". */
+int pg_state_path(const Postgres *postgres, const char *directory, const char *name, char *path, size_t size,
+                  Error *error);
+void pg_random_key(char key[PG_KEY_MAX]);
+
+/* The database that rehearsals happen in. Returns `text`. */
+char *pg_scratch_name(const Postgres *postgres, char *text, size_t size);
+
+/* ---- the proof: postgres-rehearse.c ---- */
+
+typedef struct PgRehearsal PgRehearsal;
+/* `plan`: NULL with the error that says why not. -EPROTO: the script or the scratch database is to blame; else nobody knows. The
+ * plan is the callee's to clear. It may come before pg_rehearsal_begin() has returned. */
+typedef void (*PgRehearsed)(void *userdata, PgPlan *plan, const Error *error);
+int pg_rehearsal_begin(const Postgres *postgres, const PgWay *way, int64_t budget_us, PgRehearsed done, void *userdata,
+                       PgRehearsal **ret_rehearsal, Error *error);
+PgRehearsal *pg_rehearsal_cancel(PgRehearsal *rehearsal); /* NULL allowed; returns NULL */
+
+/* ---- the transaction's SQL: postgres-preserve.c ---- */
+
+/* Limits, quiet and the search path, for this transaction. */
+void pg_sql_limits(PgFeed *feed, const Postgres *postgres, const PgWay *way, int64_t limit_us);
+/* From here on a COMMIT fails unless pg_sql_release() came before: whatever the script does, it can't keep half of it. */
+void pg_sql_guard(PgFeed *feed);
+void pg_sql_release(PgFeed *feed);
+/* As an SQL expression of type text. */
+extern const char pg_sql_catalogue[];
+/* Rows (id, file, schema, name) of the tables that hold the service's rows, without the table of the schema's version. */
+void pg_sql_tables(PgFeed *feed, const Postgres *postgres);
+
+typedef struct PgTransaction {
+        const Postgres *postgres;
+        const PgWay *way;
+        const PgPlan *plan;
+        const char *key;
+        bool allow_row_loss;
+        int64_t limit_us;
+} PgTransaction;
+/* All of it: the guard, the digests, the script, the comparison, COMMIT. What it prints is in postgres-preserve.c. */
+void pg_sql_transaction(PgFeed *feed, const PgTransaction *transaction, const char *name);
+
+/* ---- gate and act ---- */
+
+/* As the gate; with a reversible verdict the plan and the way are filled too (the caller's to clear). */
+typedef void (*PgGated)(void *userdata, const SchemaGate *gate, PgWay *way, PgPlan *plan);
+typedef struct PgGate PgGate;
+int pg_gate_begin(const Postgres *postgres, const SchemaRequest *request, int64_t budget_us, PgGated done,
+                  void *userdata, PgGate **ret_gate, Error *error);
+PgGate *pg_gate_cancel(PgGate *gate);
+
+/* ---- the safety dump: postgres-dump.c ---- */
+
+typedef struct PgDump PgDump;
+typedef void (*PgDumped)(void *userdata, const char *path, const Error *error);
+int pg_dump_begin(const Postgres *postgres, int64_t run_id, PgDumped done, void *userdata, PgDump **ret_dump,
+                  Error *error);
+PgDump *pg_dump_cancel(PgDump *dump);

@@ -1,0 +1,7 @@
+/* What units have logged, from systemd's journal. */
+#pragma once
+
+#include "adapters/adapter.h"
+
+int systemd_last_lines(const Settings *settings, const UnitSet *units, int64_t since_wall, int64_t until_wall,
+                       unsigned max, UnitsLine visit, void *userdata, Error *error);
