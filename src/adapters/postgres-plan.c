@@ -45,6 +45,7 @@ static bool read_table(PgPlan *plan, const json_t *row, PgTable *table) {
         table->after_name = text_at(row, "after_name");
         table->before = text_at(row, "before");
         table->after = text_at(row, "after");
+        table->after_parts = json_is_true(json_object_get(row, "after_parts"));
         table->in_place = json_is_true(json_object_get(row, "in_place"));
         if (!table->before || !table->after)
                 table->before = table->after = "";

@@ -17,6 +17,7 @@ typedef enum PgFinding {
 typedef struct PgTable {
         PgFinding finding;
         bool in_place;             /* of a digest: only written to, so it can turn out that no row was touched */
+        bool after_parts;          /* its rows are in partitions afterwards */
         const char *schema, *name; /* before */
         const char *after_schema, *after_name; /* NULL: dropped */
         const char *before, *after;            /* the columns that both have, as SQL: arguments of a hash; "": none */

@@ -16,41 +16,27 @@
 #define USER_TABLES                                                                                                    \
         "c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
 
-/* Sums of hashes over what DDL writes; xmin changes with a row, and VACUUM and ANALYZE change theirs in place. */
-#define WRITTEN(catalog, alias, where)                                                                                 \
-        "(SELECT pg_catalog.sum(pg_catalog.hashint8extended(" alias ".xmin::text::int8 * 31, " alias                   \
-        ".oid::int8)) FROM pg_catalog." catalog " " alias " WHERE " alias ".oid >= 16384" where ")"
-#define NOT_TEMPORARY(alias, column)                                                                                   \
-        " AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace tn WHERE tn.oid = " alias "." column                     \
-        " AND tn.nspname ~ '^pg_(toast_)?temp_')"
-
+/* A hash over what DDL writes: xmin changes with a row, and VACUUM and ANALYZE change theirs in place. */
 const char pg_sql_catalogue[] =
-        "pg_catalog.md5(pg_catalog.concat_ws(' ', (SELECT oid FROM pg_catalog.pg_database WHERE datname = "
-        "pg_catalog.current_database()),\n"
-        "  (SELECT pg_catalog.sum(pg_catalog.hashint8extended(a.xmin::text::int8 * 31 + a.attnum, a.attrelid::int8))\n"
-        "    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class r ON r.oid = a.attrelid\n"
-        "    WHERE r.oid >= 16384 AND r.relpersistence <> 't'),\n"
-        "  " WRITTEN(
-                "pg_class", "c", " AND c.relpersistence <> 't'") ",\n"
-                                                                 "  " WRITTEN(
-                                                                         "pg_type", "t",
-                                                                         NOT_TEMPORARY("t",
-                                                                                       "typnamespace")) ",\n"
-                                                                                                        "  " WRITTEN(
-                                                                                                                "pg_constraint", "k", NOT_TEMPORARY("k", "connamespace")) ",\n"
-                                                                                                                                                                          "  " WRITTEN("pg_proc", "p", NOT_TEMPORARY("p", "pronamespace")) ",\n"
-                                                                                                                                                                                                                                           "  " WRITTEN("pg_trigger", "g", " AND NOT g.tgisinternal") ",\n"
-                                                                                                                                                                                                                                                                                                      "  " WRITTEN("pg_rewrite", "w", "") ",\n"
-                                                                                                                                                                                                                                                                                                                                          "  " WRITTEN(
-                                                                                                                                                                                                                                                                                                                                                  "pg_policy",
-                                                                                                                                                                                                                                                                                                                                                  "y", "") ",\n"
-                                                                                                                                                                                                                                                                                                                                                           "  " WRITTEN("pg_extension",
-                                                                                                                                                                                                                                                                                                                                                                        "x",
-                                                                                                                                                                                                                                                                                                                                                                        "") ",\n"
-                                                                                                                                                                                                                                                                                                                                                                            "  " WRITTEN(
-                                                                                                                                                                                                                                                                                                                                                                                    "pg_enum",
-                                                                                                                                                                                                                                                                                                                                                                                    "e",
-                                                                                                                                                                                                                                                                                                                                                                                    "") "))";
+        "(SELECT pg_catalog.md5(pg_catalog.concat_ws(' ',\n"
+        "    (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()),\n"
+        "    pg_catalog.sum(pg_catalog.hashint8extended(w.written::text::int8 * 31 + w.n, w.id::int8))))\n"
+        "  FROM (\n"
+        "    SELECT a.xmin AS written, a.attrelid AS id, a.attnum AS n FROM pg_catalog.pg_attribute a\n"
+        "      JOIN pg_catalog.pg_class r ON r.oid = a.attrelid WHERE r.relpersistence <> 't'\n"
+        "    UNION ALL SELECT xmin, oid, 0 FROM pg_catalog.pg_class WHERE relpersistence <> 't'\n"
+        "    UNION ALL SELECT t.xmin, t.oid, 0 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n\n"
+        "      ON n.oid = t.typnamespace WHERE n.nspname !~ '^pg_(toast_)?temp_'\n"
+        "    UNION ALL SELECT k.xmin, k.oid, 0 FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_namespace n\n"
+        "      ON n.oid = k.connamespace WHERE n.nspname !~ '^pg_(toast_)?temp_'\n"
+        "    UNION ALL SELECT p.xmin, p.oid, 0 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n\n"
+        "      ON n.oid = p.pronamespace WHERE n.nspname !~ '^pg_(toast_)?temp_'\n"
+        "    UNION ALL SELECT xmin, oid, 0 FROM pg_catalog.pg_trigger WHERE NOT tgisinternal\n"
+        "    UNION ALL SELECT xmin, oid, 0 FROM pg_catalog.pg_rewrite\n"
+        "    UNION ALL SELECT xmin, oid, 0 FROM pg_catalog.pg_policy\n"
+        "    UNION ALL SELECT xmin, oid, 0 FROM pg_catalog.pg_extension\n"
+        "    UNION ALL SELECT xmin, oid, 0 FROM pg_catalog.pg_enum) w\n"
+        "  WHERE w.id >= 16384)";
 
 /* ---- around every script ---- */
 
@@ -143,10 +129,10 @@ static void add_digest(PgFeed *feed, const PgTransaction *of, unsigned i, bool a
         else
                 pg_feed_format(feed, "0");
         pg_feed_format(feed,
-                       " AS nc_digest_%s\n  FROM ONLY %s.%s \\gset\n"
+                       " AS nc_digest_%s\n  FROM %s %s.%s \\gset\n"
                        "\\echo %s %s %u :nc_rows_%s :nc_digest_%s\n",
-                       after ? "after" : "before", or_empty(at.schema), or_empty(at.name), of->key,
-                       after ? "after" : "before", i, after ? "after" : "before", after ? "after" : "before");
+                       after ? "after" : "before", after && table->after_parts ? "" : "ONLY", or_empty(at.schema),
+                       or_empty(at.name), of->key, after ? "after" : "before", i, after ? "after" : "before", after ? "after" : "before");
 }
 
 /* ---- before the script ---- */
@@ -161,11 +147,7 @@ static void add_lock(PgFeed *feed, const PgTransaction *of, const char *name) {
                 "  WHERE application_name = '%s' AND datname = pg_catalog.current_database()\n"
                 "    AND usename = current_user AND pid <> pg_catalog.pg_backend_pid();\n"
                 "SELECT '%s holder ' || l.pid || ' ' || coalesce(nullif(a.application_name, ''), 'without a name')\n"
-                "  FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid\n"
-                "  WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1\n"
-                "    AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = "
-                "pg_catalog.current_database())\n"
-                "    AND (l.classid::int8 << 32) + l.objid::int8 = %" PRId64 ";\n"
+                "  FROM " PG_SQL_HOLDERS ";\n"
                 "SELECT pg_catalog.pg_advisory_xact_lock(%" PRId64 ");\n",
                 of->key, name, of->key, lock, lock);
 }
@@ -177,16 +159,16 @@ static void add_refusal(PgFeed *feed, const PgTransaction *of, const char *holds
 }
 
 static void add_still_so(PgFeed *feed, const PgTransaction *of) {
-        AUTO_FREE char *condition = NULL;
-        if (asprintf(&condition, "SELECT %s = '%s'", pg_sql_catalogue, of->plan->catalogue) < 0) {
+        AUTO_FREE char *condition = NULL, *current = pg_quote_literal(of->plan->current);
+        if (!current || asprintf(&condition, "SELECT %s = '%s'", pg_sql_catalogue, of->plan->catalogue) < 0) {
                 condition = NULL;
                 feed->failed = -ENOMEM;
                 return;
         }
         add_refusal(feed, of, condition, "the schema was changed by somebody else since the way back was rehearsed");
         free(condition);
-        if (asprintf(&condition, "SELECT pg_catalog.min(version) = '%s' AND pg_catalog.count(*) = 1 FROM %s",
-                     of->plan->current, pg_setting(of->postgres, "version_table")) < 0) {
+        if (asprintf(&condition, "SELECT pg_catalog.min(version) = %s AND pg_catalog.count(*) = 1 FROM %s", current,
+                     pg_setting(of->postgres, "version_table")) < 0) {
                 condition = NULL;
                 feed->failed = -ENOMEM;
                 return;
@@ -271,11 +253,13 @@ static void add_before(PgFeed *feed, const PgTransaction *of) {
 static void add_unforeseen(PgFeed *feed, const PgTransaction *of) {
         pg_feed_format(
                 feed,
-                "CREATE TEMP TABLE nc_touched AS SELECT b.slot, b.schema, b.name FROM pg_temp.nc_before b\n"
+                "CREATE TEMP TABLE nc_touched AS SELECT b.slot, b.schema || '.' || b.name AS name FROM pg_temp.nc_before b\n"
                 "  LEFT JOIN pg_catalog.pg_class c ON c.oid = b.id\n"
-                "  LEFT JOIN pg_catalog.pg_stat_xact_all_tables s ON s.relid = b.id WHERE " TOUCHED ";\n"
+                "  LEFT JOIN pg_catalog.pg_stat_xact_all_tables s ON s.relid = b.id WHERE " TOUCHED "\n"
+                "  UNION ALL SELECT NULL, 'large objects' FROM pg_catalog.pg_stat_xact_all_tables s\n"
+                "  WHERE s.relid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass AND s.n_tup_upd + s.n_tup_del > 0;\n"
                 "SELECT EXISTS (SELECT FROM pg_temp.nc_touched WHERE slot IS NULL) AS nc_some \\gset\n\\if :nc_some\n"
-                "SELECT '%s lost rows of ' || schema || '.' || name || ' were changed, which the rehearsal did not show'\n"
+                "SELECT '%s lost rows of ' || name || ' were changed, which the rehearsal did not show'\n"
                 "  FROM pg_temp.nc_touched WHERE slot IS NULL LIMIT 1;\n",
                 of->key);
         add_lost(feed, of);
@@ -311,7 +295,7 @@ static void add_outcome(PgFeed *feed, const PgTransaction *of) {
 }
 
 void pg_sql_transaction(PgFeed *feed, const PgTransaction *of, const char *name) {
-        pg_feed_format(feed, "BEGIN;\n");
+        pg_feed_format(feed, "BEGIN ISOLATION LEVEL READ COMMITTED;\n"); /* what is seen behind a lock is what is there */
         pg_sql_limits(feed, of->postgres, of->way, of->limit_us);
         add_lock(feed, of, name);
         pg_feed_format(feed, "\\echo %s phase check\n", of->key);
@@ -324,12 +308,13 @@ void pg_sql_transaction(PgFeed *feed, const PgTransaction *of, const char *name)
         pg_feed_script(feed, of->way->script, of->way->size);
         pg_feed_format(feed, "RESET ROLE;\nRESET ALL;\n");
         pg_sql_limits(feed, of->postgres, of->way, of->limit_us);
+        pg_sql_release(feed);
+        pg_feed_format(feed, "SET CONSTRAINTS ALL IMMEDIATE;\n"); /* what would fire at the COMMIT is compared too */
         pg_feed_format(feed, "\\echo %s phase compare\n", of->key);
         add_unforeseen(feed, of);
         for (unsigned i = 0; i < of->plan->count; i++)
                 if (of->plan->tables[i].finding == PG_DIGEST)
                         add_after(feed, of, i);
         add_outcome(feed, of);
-        pg_sql_release(feed);
         pg_feed_format(feed, "\\echo %s phase commit\nCOMMIT;\n\\echo %s committed\n", of->key, of->key);
 }

@@ -62,29 +62,35 @@ static const char before_sql[] =
         "SAVEPOINT script;\n"; /* else TRUNCATE would empty a table of this transaction in its place */
 
 /* A value is compared as its old type, so that one which a narrower type has changed is seen; types without a hash as text. Text is
- * hashed byte by byte, whatever its collation calls equal. */
+ * hashed byte by byte, whatever its collation calls equal; an interval too, for which a month and 30 days are equal. For who must own
+ * the table it counts whether the script, which runs in a subtransaction, has written to the catalogue about it. */
+#define WRITTEN(catalog, id) catalog " w WHERE w." id " = b.id AND w.xmin <> pg_current_xact_id()::xid"
 static const char compare_sql[] =
         "SET LOCAL search_path = pg_catalog;\n"
         "WITH locked AS (SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'),\n"
         "pairs AS (SELECT b.*, a.id AS after_id, a.file AS after_file, a.schema AS after_schema, a.name AS after_name,\n"
+        "    a.kind = 'p' AS after_parts, EXISTS (SELECT FROM " WRITTEN("pg_class", "oid") ") OR EXISTS (SELECT FROM " WRITTEN(
+                "pg_attribute", "attrelid") ")\n"
+        "      OR EXISTS (SELECT FROM " WRITTEN("pg_index", "indrelid") ") OR EXISTS (SELECT FROM " WRITTEN(
+                "pg_constraint", "conrelid") ") AS altered,\n"
         "    EXISTS (SELECT FROM locked l WHERE l.relation IN (b.id, a.id) AND l.mode = 'RowExclusiveLock'\n"
         "      AND NOT EXISTS (SELECT FROM pg_temp.nc_locks k WHERE k.relation = l.relation AND k.mode = l.mode)) AS written,\n"
         "    (pg_stat_get_xact_numscans(b.id) > b.scans OR EXISTS (SELECT FROM locked l WHERE l.relation = b.id AND\n"
         "      l.mode = 'AccessShareLock' AND NOT EXISTS (SELECT FROM pg_temp.nc_locks k WHERE k.relation = l.relation\n"
         "      AND k.mode = l.mode))) AS read\n"
         "  FROM pg_temp.nc_before b LEFT JOIN LATERAL (\n"
-        "    SELECT c.oid AS id, c.relfilenode AS file, n.nspname AS schema, c.relname AS name\n"
+        "    SELECT c.oid AS id, c.relfilenode AS file, n.nspname AS schema, c.relname AS name, c.relkind AS kind\n"
         "    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')\n"
         "      AND (c.oid = b.id OR (n.nspname = b.schema AND c.relname = b.name))\n"
         "    ORDER BY c.oid = b.id DESC LIMIT 1) a ON true),\n"
         "columns AS (SELECT p.id, c.n, c.name, m.attname AS after_name, m.attnum <> c.n AND p.id = p.after_id AS made_anew,\n"
         "    format('%I', c.name) AS old_column, format('%I', m.attname) AS new_column,\n"
-        "    format_type(c.type, NULL) AS old_type, t.typcollation <> 0 AS collated,\n"
+        "    format_type(c.type, -1) AS old_type, t.typcollation <> 0 AS collated,\n"
         "    CASE WHEN m.atttypid = c.type THEN 'same' WHEN EXISTS (SELECT FROM pg_cast WHERE castsource = m.atttypid\n"
         "      AND casttarget = c.type) THEN 'cast' ELSE 'text' END AS how,\n"
         "    EXISTS (SELECT FROM pg_opclass o JOIN pg_am am ON am.oid = o.opcmethod AND am.amname = 'hash'\n"
         "      JOIN pg_amproc f ON f.amprocfamily = o.opcfamily AND f.amprocnum = 2 AND f.amproclefttype = c.type\n"
-        "      WHERE o.opcdefault AND o.opcintype = c.type) AND c.type >= 1 AND c.type < 16384 AS hashed\n"
+        "      WHERE o.opcdefault AND o.opcintype = c.type) AND c.type < 16384 AND c.type <> 'interval'::regtype AS hashed\n"
         "  FROM pairs p JOIN pg_temp.nc_columns c ON c.id = p.id LEFT JOIN pg_type t ON t.oid = c.type\n"
         "  LEFT JOIN LATERAL (SELECT a.attname, a.attnum, a.atttypid FROM pg_attribute a WHERE a.attrelid = p.after_id\n"
         "    AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''\n"
@@ -103,7 +109,7 @@ static const char compare_sql[] =
         "    string_agg(after, ', ' ORDER BY n) FILTER (WHERE after_name IS NOT NULL) AS after,\n"
         "    json_agg(name ORDER BY n) FILTER (WHERE after_name IS NULL) AS gone, coalesce(bool_or(made_anew), false) AS made_anew\n"
         "  FROM terms GROUP BY id),\n"
-        "found AS (SELECT p.schema, p.name, p.after_schema, p.after_name, s.before, s.after, s.gone,\n"
+        "found AS (SELECT p.schema, p.name, p.after_schema, p.after_name, p.after_parts, p.altered, s.before, s.after, s.gone,\n"
         "    p.after_id = p.id AND p.after_file = p.file AND NOT coalesce(s.made_anew, false) AS in_place,\n"
         "    CASE WHEN p.after_id IS NULL THEN 'dropped'\n"
         "      WHEN p.after_id <> p.id AND NOT p.read AND NOT p.written THEN 'emptied'\n"
@@ -130,7 +136,7 @@ static void add_script(PgRehearsal *rehearsal) {
         pg_feed_format(
                 feed,
                 "%sSELECT '%s table ' || row_to_json(found)::text FROM found\n"
-                "  WHERE finding <> 'kept' OR gone IS NOT NULL ORDER BY schema, name;\nROLLBACK;\n\\echo %s whole\n",
+                "  WHERE finding <> 'kept' OR gone IS NOT NULL OR altered ORDER BY schema, name;\nROLLBACK;\n\\echo %s whole\n",
                 compare_sql, key, key);
 }
 
@@ -168,6 +174,8 @@ static int make_plan(PgRehearsal *rehearsal, PgPlan *plan, Error *error) {
 
 /* Whether asking again would not help: the script failed (psql's status 3), or a right is missing. */
 static bool is_final(const ProcessExit *exit, const char *said) {
+        if (strstr(said, "lock timeout") || strstr(said, "statement timeout") || strstr(said, "deadlock detected"))
+                return false;
         return exit->code == 3 || strstr(said, "permission denied") || strstr(said, "must be owner");
 }
 
@@ -178,7 +186,7 @@ static void on_rehearsed(void *userdata, const ProcessExit *exit, const char *sa
         if (exit->code != 0 || !rehearsal->whole) {
                 pg_feed_error(&rehearsal->feed, rehearsal->way->original, said, exit, &error);
                 error.code = is_final(exit, said) ? -EPROTO : -EIO;
-                if (!rehearsal->loaded)
+                if (!rehearsal->loaded && error.code == -EPROTO)
                         error_prefix(&error,
                                      "the schema can't be loaded into the database '%s', where the way back is "
                                      "rehearsed: make it anew with createdb -O %s %s. It said",

@@ -42,6 +42,31 @@ int pg_state_path(const Postgres *postgres, const char *directory, const char *n
                                           : 0;
 }
 
+/* So that a try of ours, left behind by a life that was killed, is known again: whoever has the same state directory is the same
+ * controller, and runs one at a time. */
+void pg_restore_name(const Postgres *postgres, char name[PG_NAME_MAX]) {
+        char host[65] = "", text[PATH_MAX + sizeof host], hex[17];
+        unsigned char digest[crypto_hash_sha256_BYTES];
+        (void)gethostname(host, sizeof host - 1);
+        int n = snprintf(text, sizeof text, "%s:%s", host, postgres->context.state_directory);
+        crypto_hash_sha256(digest, (const unsigned char *)text,
+                           (size_t)(n < (int)sizeof text ? n : (int)sizeof text - 1));
+        sodium_bin2hex(hex, sizeof hex, digest, 8);
+        snprintf(name, PG_NAME_MAX, "auto-rollback restore %s", hex);
+}
+
+char *pg_sql_unfinished(const Postgres *postgres, bool end_it) {
+        char name[PG_NAME_MAX];
+        char *sql = NULL;
+        pg_restore_name(postgres, name);
+        int n = asprintf(&sql,
+                         "SELECT l.pid, %s FROM " PG_SQL_HOLDERS " AND a.application_name = '%s' AND a.usename = "
+                         "current_user",
+                         end_it ? "pg_catalog.pg_terminate_backend(l.pid, 2000)" : "false",
+                         settings_int(postgres->settings, "advisory_lock"), name);
+        return n < 0 ? NULL : sql;
+}
+
 void pg_random_key(char key[PG_KEY_MAX]) {
         unsigned char bytes[(PG_KEY_MAX - 1) / 2];
         randombytes_buf(bytes, sizeof bytes);
@@ -101,10 +126,22 @@ static int keep_copy(const Postgres *postgres, const PgWay *way, char *path, siz
         return r < 0 ? r : fs_write_atomic(path, way->script, way->size, 0600, error);
 }
 
+/* Some editors begin a text with a mark, which psql takes for one only at the beginning of all that it reads. */
+static void drop_mark(PgWay *way) {
+        static const char mark[] = "\xef\xbb\xbf";
+        size_t length = sizeof mark - 1;
+        if (way->size < length || memcmp(way->script, mark, length) != 0)
+                return;
+        way->size -= length;
+        memmove(way->script, way->script + length, way->size + 1);
+}
+
 int pg_way_read(const Postgres *postgres, PgWay *way, char *ret_copy, size_t size, Error *error) {
         int r = fs_check_trusted(way->original, error);
         if (r == 0)
                 r = fs_read_file(way->original, PG_SCRIPT_MAX, &way->script, &way->size, error);
+        if (r == 0)
+                drop_mark(way);
         if (r == 0 && (r = pg_script_check(way->script, way->size, error)) < 0)
                 return error_prefix(error, "%s", way->original);
         if (r < 0)

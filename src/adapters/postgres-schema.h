@@ -11,6 +11,7 @@
 #include "adapters/postgres-plan.h"
 #include "adapters/postgres-script.h"
 
+#include <inttypes.h>
 #include <limits.h>
 
 #define PG_KEY_MAX 33 /* of the random word that marks our own lines in what psql prints */
@@ -47,6 +48,21 @@ const char *pg_setting(const Postgres *postgres, const char *key);
 /* Below the state directory; makes the directories. "schema", "dumps". */
 int pg_state_path(const Postgres *postgres, const char *directory, const char *name, char *path, size_t size,
                   Error *error);
+#define PG_NAME_MAX 64
+/* What the act is called in pg_stat_activity. */
+void pg_restore_name(const Postgres *postgres, char name[PG_NAME_MAX]);
+
+/* Who has the advisory lock, as l and a; takes an int64_t. */
+#define PG_SQL_HOLDERS                                                                                                 \
+        "pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid\n"                             \
+        "  WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1\n"                                           \
+        "    AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = "                                \
+        "pg_catalog.current_database())\n"                                                                             \
+        "    AND (l.classid::int8 << 32) + l.objid::int8 = %" PRId64
+/* A question for the acts of ours that the server has not ended yet, though nobody waits for them: a COMMIT waits for a standby. Until
+ * then the old schema is seen, and is about to go. Rows (pid, whether it was ended now). The caller frees it; NULL: out of memory. */
+char *pg_sql_unfinished(const Postgres *postgres, bool end_it);
+
 void pg_random_key(char key[PG_KEY_MAX]);
 
 /* The database that rehearsals happen in. Returns `text`. */
@@ -90,7 +106,8 @@ void pg_sql_transaction(PgFeed *feed, const PgTransaction *transaction, const ch
 /* As the gate; with a reversible verdict the plan and the way are filled too (the caller's to clear). */
 typedef void (*PgGated)(void *userdata, const SchemaGate *gate, PgWay *way, PgPlan *plan);
 typedef struct PgGate PgGate;
-int pg_gate_begin(const Postgres *postgres, const SchemaRequest *request, int64_t budget_us, PgGated done,
+/* `acts`: what an earlier life has left behind is ended first; else it is waited for, and the answer is unknown. */
+int pg_gate_begin(const Postgres *postgres, const SchemaRequest *request, bool acts, int64_t budget_us, PgGated done,
                   void *userdata, PgGate **ret_gate, Error *error);
 PgGate *pg_gate_cancel(PgGate *gate);
 

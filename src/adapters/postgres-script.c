@@ -70,8 +70,9 @@ static int check_bytes(Scan *scan) {
 
 /* ---- what is skipped ---- */
 
+/* A carriage return alone ends it too. */
 static int skip_line_comment(Scan *scan) {
-        while (!at_end(scan) && peek(scan, 0) != '\n')
+        while (!at_end(scan) && peek(scan, 0) != '\n' && peek(scan, 0) != '\r')
                 step(scan);
         return 0;
 }
@@ -176,7 +177,7 @@ static const Forbidden forbidden[] = {
         {"SET TRANSACTION", ENDS},
         {"SET LOCAL TRANSACTION", ENDS},
         {"SET SESSION CHARACTERISTICS", ENDS},
-        {"SET CONSTRAINTS ALL", "name the constraints: our own guard is a deferred one"},
+        {"SET CONSTRAINTS ALL IMMEDIATE", "name the constraints: our own guard is a deferred one"},
         {"SET SESSION AUTHORIZATION", WHOSE},
         {"SET LOCAL SESSION AUTHORIZATION", WHOSE},
         {"RESET SESSION AUTHORIZATION", WHOSE},

@@ -3,6 +3,7 @@
 #include "base/macros.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #define RANDOM_LEAST 20 /* characters: less than that can't be told from a name */
@@ -684,4 +685,16 @@ char *mask_line(Mask *mask, const char *text, char *buffer, size_t size) {
 char *mask_text(const char *text, char *buffer, size_t size) {
         Mask mask = {0};
         return mask_line(&mask, text, buffer, size);
+}
+
+char *mask_url(const char *url, char *buffer, size_t size) {
+        char path[MASK_LINE_MAX], shown[MASK_LINE_MAX];
+        const char *host = strstr(url, "://");
+        host = host ? host + 3 : url;
+        size_t authority = strcspn(host, "/?#");
+        const char *at = memrchr(host, '@', authority), *rest = at ? at + 1 : host, *end = host + authority;
+        snprintf(path, sizeof path, "%.*s", (int)strcspn(end, "?#"), end);
+        snprintf(buffer, size, "%.*s%.*s%s", (int)(host - url), url, (int)(end - rest), rest,
+                 mask_text(path, shown, sizeof shown));
+        return buffer;
 }

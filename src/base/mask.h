@@ -33,4 +33,7 @@ char *mask_line(Mask *mask, const char *line, char *buffer, size_t size);
 /* One text of a single line, with nothing before it. */
 char *mask_text(const char *text, char *buffer, size_t size);
 
+/* An address without user, password and query, and what looks like a token in its path masked. */
+char *mask_url(const char *url, char *buffer, size_t size);
+
 bool mask_is_secret_name(const char *name);

@@ -1,6 +1,7 @@
 /* Who is told: how each receiver does, and a message sent to one to see it arrive. */
 #include "api/wire.h"
 #include "base/exit-codes.h"
+#include "base/mask.h"
 #include "base/nearest.h"
 #include "core/words.h"
 #include "daemon/audit.h"
@@ -17,7 +18,7 @@ static const char *state_of(const ReceiverView *view) {
 
 static json_t *receiver_json(const ReceiverView *view) {
         char address[512];
-        address_shown(settings_string(view->config->settings, view->config->driver), address, sizeof address);
+        mask_url(settings_string(view->config->settings, view->config->driver), address, sizeof address);
         return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "name", view->config->name,
                          "form", view->config->driver, "address", wire_text(address), "state", state_of(view),
                          "waiting", view->waiting < 0 ? json_null() : json_integer(view->waiting), "oldest",

@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/fsio.h"
-#include "base/mask.h"
 
 #include <errno.h>
 #include <string.h>
@@ -41,16 +40,6 @@ int secret_read(const char *path, char *ret_secret, size_t size, Error *error) {
         snprintf(ret_secret, size, "%s", text);
         explicit_bzero(text, strlen(text));
         return 0;
-}
-
-char *address_shown(const char *address, char *buffer, size_t size) {
-        const char *host = strstr(address, "://");
-        host = host ? host + 3 : address;
-        size_t authority = strcspn(host, "/?#");
-        const char *at = memrchr(host, '@', authority), *shown = at ? at + 1 : host;
-        char plain[ADDRESS_MAX];
-        snprintf(plain, sizeof plain, "%.*s%.*s", (int)(host - address), address, (int)strcspn(shown, "?#"), shown);
-        return mask_text(plain, buffer, size); /* a path may hold a token */
 }
 
 /* ---- the request ---- */

@@ -17,6 +17,3 @@ Sending *sending_cancel(Sending *sending); /* no callback any more; NULL allowed
 
 /* A file's one line, which nobody else may read. `ret_secret` "" when `path` is "". */
 int secret_read(const char *path, char *ret_secret, size_t size, Error *error);
-
-/* The address without user, password, query and what looks like a token: what may be shown. Returns `buffer`. */
-char *address_shown(const char *address, char *buffer, size_t size);

@@ -26,12 +26,12 @@ static const char style[] =
         ".page{fill:#fff}.ink{fill:#1f2328}.faint{fill:#59636e}.grid{stroke:#d8dee4}.axis{stroke:#8b949e}"
         ".line{stroke:#0969da;fill:none}.dot{fill:#0969da;stroke:#fff}.bad{fill:#cf222e;stroke:#fff}"
         ".unknown{fill:none;stroke:#8b949e}.limit{stroke:#cf222e}.limit-ink{fill:#cf222e}.mark{stroke:#8250df}"
-        ".mark-ink{fill:#8250df}.run{fill:#bf8700;fill-opacity:.16}.edge{stroke:#bf8700;fill:none}"
+        ".mark-ink{fill:#8250df;stroke:#fff;stroke-width:4px;paint-order:stroke}.run{fill:#bf8700;fill-opacity:.16}.edge{stroke:#bf8700;fill:none}"
         ".step{fill:#bf8700;fill-opacity:.22;stroke:#9a6700}.failed{fill:#cf222e;fill-opacity:.3;stroke:#cf222e}"
         "@media(prefers-color-scheme:dark){.page{fill:#0d1117}.ink{fill:#e6edf3}.faint{fill:#9198a1}"
         ".grid{stroke:#2d333b}.axis{stroke:#6e7681}.line{stroke:#58a6ff}.dot{fill:#58a6ff;stroke:#0d1117}"
         ".bad{fill:#ff7b72;stroke:#0d1117}.limit{stroke:#ff7b72}.limit-ink{fill:#ff7b72}.mark{stroke:#bc8cff}"
-        ".mark-ink{fill:#bc8cff}.run{fill:#d29922}.edge{stroke:#d29922}.step{fill:#d29922;stroke:#d29922}"
+        ".mark-ink{fill:#bc8cff;stroke:#0d1117}.run{fill:#d29922}.edge{stroke:#d29922}.step{fill:#d29922;stroke:#d29922}"
         ".failed{fill:#ff7b72;stroke:#ff7b72}}"
         "</style>";
 
@@ -187,7 +187,7 @@ static void draw_threshold(const Frame *frame) {
 }
 
 /* The right ends of the labels in each row: a label goes where it covers none, or is left out. The title stands in the last row. */
-static void draw_marks(const Frame *frame) {
+static void draw_marks(const Frame *frame, bool labels) {
         double ends[3] = {0, 0, LEFT + 130};
         for (size_t i = 0; i < frame->plot->mark_count; i++) {
                 const PlotMark *mark = &frame->plot->marks[i];
@@ -197,12 +197,15 @@ static void draw_marks(const Frame *frame) {
                 double left = x + width > WIDTH - RIGHT ? x - width : x;
                 int row = left >= ends[0] ? 0 : left >= ends[1] ? 1 : left >= ends[2] ? 2 : -1;
                 double y = TOP - 8 - 14 * (row < 0 ? 0 : row);
-                fprintf(frame->file,
-                        "<line class=\"mark\" stroke-dasharray=\"2 3\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%d\"/>",
-                        x, x, y - 9, TOP + HEIGHT);
-                if (row < 0)
+                if (row >= 0)
+                        ends[row] = left + width;
+                if (!labels)
+                        fprintf(frame->file,
+                                "<line class=\"mark\" stroke-dasharray=\"2 3\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" "
+                                "y2=\"%d\"/>\n",
+                                x, x, y - 9, TOP + HEIGHT);
+                if (!labels || row < 0)
                         continue;
-                ends[row] = left + width;
                 fprintf(frame->file, "<text class=\"mark-ink\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">",
                         left < x ? x - 4 : x + 4, y, left < x ? "end" : "start");
                 print_text(frame->file, mark->label);
@@ -339,7 +342,8 @@ static void draw(Frame *frame) {
                         draw_run(frame);
                 draw_time_axis(frame);
                 draw_threshold(frame);
-                draw_marks(frame);
+                draw_marks(frame, false);
+                draw_marks(frame, true); /* over all lines: another's runs behind it */
                 draw_line(frame);
                 draw_points(frame);
                 if (steps)

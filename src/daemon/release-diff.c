@@ -7,8 +7,11 @@
 #include "base/text-diff.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #define FILES_MAX 200               /* that are listed */
 #define TEXT_BYTES_MAX (256 * 1024) /* of a file that is compared line by line */
@@ -66,10 +69,24 @@ static int mask_lines(Side *side) {
         return side->masked ? 0 : -ENOMEM;
 }
 
-/* 1: a text; 0: there is none such file, or it isn't text; negative: why it can't be told. */
-static int read_side(const char *path, Side *side, Error *error) {
+/* A link in a release's place could show any file of the machine to whoever reads the report: none is followed. */
+static int read_within(const char *root, const char *path, char **ret_text, size_t *ret_size, Error *error) {
+        struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+        char opened[64];
+        AUTO_CLOSE int directory = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        AUTO_CLOSE int fd = directory < 0 ? -1 : (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+        if (fd < 0)
+                return error_set(error, -errno, "%s/%s: %s", root, path,
+                                 errno == ELOOP ? "a link is in its place" : strerror(errno));
+        snprintf(opened, sizeof opened, "/proc/self/fd/%d", fd);
+        return fs_read_file(opened, TEXT_BYTES_MAX, ret_text, ret_size, error);
+}
+
+/* 1: a text; 0: there is none such file, or it isn't text; negative: why it can't be told. `root` "": the path is the operator's. */
+static int read_side(const char *root, const char *path, Side *side, Error *error) {
         size_t size = 0;
-        int r = fs_read_file(path, TEXT_BYTES_MAX, &side->text, &size, error);
+        int r = root[0] ? read_within(root, path, &side->text, &size, error)
+                        : fs_read_file(path, TEXT_BYTES_MAX, &side->text, &size, error);
         if (r == -ENOENT || r == -ENOTDIR)
                 return 0;
         if (r < 0)
@@ -121,12 +138,17 @@ static char *print_difference(const Side *before, const Side *after, bool *ret_c
         return text;
 }
 
-static void compare_texts(Difference *difference, const char *name, const char *before_path, const char *after_path) {
+typedef struct Place {
+        char root[PATH_MAX], path[PATH_MAX];
+} Place;
+
+static void compare_texts(Difference *difference, const char *name, const Place *before_place,
+                          const Place *after_place) {
         AUTO_SIDE Side before = {0};
         AUTO_SIDE Side after = {0};
         Error error = {0};
-        int r = read_side(before_path, &before, &error);
-        int s = r < 0 ? r : read_side(after_path, &after, &error);
+        int r = read_side(before_place->root, before_place->path, &before, &error);
+        int s = r < 0 ? r : read_side(after_place->root, after_place->path, &after, &error);
         if (s < 0) {
                 note(difference, "%s was not compared: %s", name, error_text(&error));
                 return;
@@ -164,6 +186,12 @@ static json_t *size_of(const ManifestEntry *entry) {
                                                                                    : json_null();
 }
 
+static bool place_in(const Difference *difference, const char *version, const ManifestEntry *entry, Place *ret_place) {
+        int n = snprintf(ret_place->root, sizeof ret_place->root, "%s/%s", difference->config->versions, version);
+        int m = snprintf(ret_place->path, sizeof ret_place->path, "%s", entry->path);
+        return (size_t)n < sizeof ret_place->root && (size_t)m < sizeof ret_place->path;
+}
+
 static void tell_file(Difference *difference, const ManifestEntry *before, const ManifestEntry *after) {
         const ManifestEntry *entry = after ? after : before;
         const char *change = !before ? "added" : !after ? "removed" : "changed";
@@ -178,13 +206,10 @@ static void tell_file(Difference *difference, const ManifestEntry *before, const
                                         "size_after", size_of(after)));
         if (entry->type != ENTRY_FILE || !configures(entry->path))
                 return;
-        char old_path[PATH_MAX], new_path[PATH_MAX];
-        int n = snprintf(old_path, sizeof old_path, "%s/%s/%s", difference->config->versions, difference->before,
-                         entry->path);
-        int m = snprintf(new_path, sizeof new_path, "%s/%s/%s", difference->config->versions, difference->after,
-                         entry->path);
-        if ((size_t)n < sizeof old_path && (size_t)m < sizeof new_path)
-                compare_texts(difference, entry->path, old_path, new_path);
+        Place old_place, new_place;
+        if (place_in(difference, difference->before, entry, &old_place) &&
+            place_in(difference, difference->after, entry, &new_place))
+                compare_texts(difference, entry->path, &old_place, &new_place);
 }
 
 static bool same_entry(const ManifestEntry *a, const ManifestEntry *b) {
@@ -231,13 +256,13 @@ static void compare_files(Difference *difference) {
 }
 
 static void compare_configurations(Difference *difference) {
-        char before[PATH_MAX], after[PATH_MAX];
+        Place before = {0}, after = {0};
         Error error = {0};
-        if (config_saved_path(difference->config, difference->before, before, sizeof before, &error) < 0 ||
-            config_saved_path(difference->config, difference->after, after, sizeof after, &error) < 0)
+        if (config_saved_path(difference->config, difference->before, before.path, sizeof before.path, &error) < 0 ||
+            config_saved_path(difference->config, difference->after, after.path, sizeof after.path, &error) < 0)
                 note(difference, "the configurations are not compared: %s", error_text(&error));
-        else if (before[0] != '\0')
-                compare_texts(difference, "configuration", before, after);
+        else if (before.path[0] != '\0')
+                compare_texts(difference, "configuration", &before, &after);
 }
 
 json_t *release_diff(const Config *config, const char *before, const char *after) {

@@ -1,11 +1,14 @@
 #include "io/http-client.h"
 
+#include "base/mask.h"
+
 #include <curl/curl.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/epoll.h>
 
+#define SHOWN_URL_MAX 2048
 #define ANSWER_MAX_DEFAULT ((size_t)64 * 1024)
 #define HEADERS_MAX ((size_t)64 * 1024)
 #define IDLE_CONNECTIONS_MAX 16L /* a cluster's members are asked each second, each over its own */
@@ -341,18 +344,10 @@ static int set_callbacks(HttpCall *call) {
 }
 #undef SET
 
-/* "http://user:secret@host/path?key=secret" -> "http://host/path": what messages may show. */
+/* "http://user:secret@host/path?key=secret" -> "http://host/path": what messages may show. A path may hold a token, too. */
 static char *url_without_secrets(const char *url) {
-        const char *host = strstr(url, "://");
-        host = host ? host + 3 : url;
-        size_t authority = strcspn(host, "/?#");
-        const char *at = memrchr(host, '@', authority), *rest = at ? at + 1 : host;
-        AUTO_FREE char *plain = NULL;
-        if (asprintf(&plain, "%.*s%.*s", (int)(host - url), url, (int)strcspn(rest, "?#"), rest) < 0)
-                return NULL;
-        size_t size = strlen(plain) * sizeof MASKED + 1;
-        char *shown = malloc(size); /* a path may be the secret: /services/T024BE7LD/k9Jd83jsKq29xPqL... */
-        return shown ? mask_text(plain, shown, size) : NULL;
+        char shown[SHOWN_URL_MAX];
+        return strdup(mask_url(url, shown, sizeof shown));
 }
 
 static int copy_request(HttpCall *call, const HttpRequest *request) {

@@ -228,6 +228,22 @@ static void test_long_lines_and_small_buffers(UNUSED void **state) {
         assert_int_equal(mask.count, 0);
 }
 
+static void test_addresses(UNUSED void **state) {
+        static const char *const rows[][2] = {
+                {"http://host:8080/events?key=HUNTER2", "http://host:8080/events"},
+                {"http://app:HUNTER2@host/x#y", "http://host/x"},
+                {"http://auth:8080", "http://auth:8080"},
+                {"http://auth:8080/health/live", "http://auth:8080/health/live"},
+                {"https://hooks.example.com/services/T024BE7LD/B0G3X4ABC/k9Jd83jsKq29xPqLmN4bVc7Z",
+                 "https://hooks.example.com/services/T024BE7LD/B0G3X4ABC/[masked]"},
+                {"http://app:HUNTER2@[::1]:80?a@b", "http://[::1]:80"},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                char shown[256];
+                assert_string_equal(mask_url(rows[i][0], shown, sizeof shown), rows[i][1]);
+        }
+}
+
 /* Whatever bytes come: it ends, within the buffer. */
 static void test_any_bytes(UNUSED void **state) {
         static const char alphabet[] = "a:=\"'\\<>{}[]|-@/ \tpassword\x80\xff#.$";
@@ -252,6 +268,7 @@ int main(void) {
                 cmocka_unit_test(test_what_is_harmless_stays),
                 cmocka_unit_test(test_what_stands_beside_a_secret_stays),
                 cmocka_unit_test(test_long_lines_and_small_buffers),
+                cmocka_unit_test(test_addresses),
                 cmocka_unit_test(test_any_bytes),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,6 @@ static unsigned told;
 
 static void on_event(UNUSED void *userdata, const char *type, const json_t *event) {
         assert_string_equal(type, "alert");
-
         assert_true(json_is_string(json_object_get(event, "message")));
         told++;
 }

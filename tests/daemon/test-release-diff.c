@@ -10,6 +10,7 @@
 #include <sodium.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -129,6 +130,38 @@ static void test_what_differs(UNUSED void **state) {
         json_decref(difference);
 }
 
+/* What is put in a file's place afterwards: no file of elsewhere is shown, and nothing is waited for. */
+static void test_links_and_pipes_in_its_place(UNUSED void **state) {
+        char file[PATH_MAX], aside[PATH_MAX], elsewhere[PATH_MAX];
+        snprintf(file, sizeof file, "%s/v2.0.0/etc", versions);
+        snprintf(aside, sizeof aside, "%s/aside", directory);
+        snprintf(elsewhere, sizeof elsewhere, "%s/elsewhere", directory);
+        write_file("of another\n", "elsewhere/a.yaml");
+        for (unsigned kind = 0; kind < 3; kind++) {
+                assert_int_equal(rename(file, aside), 0);
+                if (kind == 0)
+                        assert_int_equal(symlink(elsewhere, file), 0); /* above the file */
+                else
+                        assert_int_equal(mkdir(file, 0755), 0);
+                char inner[PATH_MAX + 8], target[PATH_MAX + 8];
+                snprintf(inner, sizeof inner, "%s/a.yaml", file);
+                snprintf(target, sizeof target, "%s/a.yaml", elsewhere);
+                if (kind == 1)
+                        assert_int_equal(symlink(target, inner), 0);
+                else if (kind == 2)
+                        assert_int_equal(mkfifo(inner, 0644), 0);
+                json_t *difference = release_diff(&config, "v1.0.0", "v2.0.0");
+                AUTO_FREE char *all = json_dumps(difference, 0);
+                assert_null(strstr(all, "of another"));
+                assert_non_null(strstr(all, "etc/a.yaml was not compared"));
+                assert_non_null(text_of(difference, "configuration")); /* the rest is */
+                json_decref(difference);
+                assert_int_equal(kind == 0 ? 0 : unlink(inner), 0);
+                assert_int_equal(kind == 0 ? unlink(file) : rmdir(file), 0);
+                assert_int_equal(rename(aside, file), 0);
+        }
+}
+
 static void test_nothing_differs(UNUSED void **state) {
         json_t *difference = release_diff(&config, "v1.0.0", "v1.0.0");
         assert_int_equal(json_array_size(json_object_get(difference, "files")), 0);
@@ -153,6 +186,7 @@ static void test_what_cant_be_told_is_said(UNUSED void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_differs),
+                cmocka_unit_test(test_links_and_pipes_in_its_place),
                 cmocka_unit_test(test_nothing_differs),
                 cmocka_unit_test(test_what_cant_be_told_is_said),
         };

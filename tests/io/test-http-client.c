@@ -397,7 +397,7 @@ static void test_kept_connection_that_was_closed(void **state) {
 
 static void test_no_secret_in_messages(void **state) {
         Fixture *f = *state;
-        ask(f, &(HttpRequest){.url = "http://user:geheim@127.0.0.1:1/x"}, USEC_PER_SEC);
+        ask(f, &(HttpRequest){.url = "http://user:geheim@127.0.0.1:1/x?key=geheim"}, USEC_PER_SEC);
         assert_null(strstr(f->message, "geheim"));
         assert_non_null(strstr(f->message, "http://127.0.0.1:1/x: connection refused"));
 }
