@@ -148,7 +148,8 @@ typedef struct DataDriver {
         int (*gate)(void *self, const SchemaRequest *request, int64_t budget_us, OpCallback callback, void *userdata,
                     Op **ret_op, Error *error);
         /* Brings the schema to what the target needs; done at once when it already works with what is there. Afterwards the schema
-         * is wholly old or wholly new, whoever is killed meanwhile. `progress` may be NULL. */
+         * is wholly old or wholly new, whoever is killed meanwhile. `progress` may be NULL. -ENOTRECOVERABLE: rows would be lost, and
+         * would be at the next try. */
         int (*restore)(void *self, const SchemaRequest *request, DataProgress progress, int64_t budget_us,
                        OpCallback callback, void *userdata, Op **ret_op, Error *error);
         /* Result: OpResult.replication. */

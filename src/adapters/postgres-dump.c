@@ -87,6 +87,35 @@ static void prune(const char *directory, int (*which)(const struct dirent *), in
 
 /* ---- this one ---- */
 
+/* As one word of the shell, when that isn't sure. */
+static void add_word(char *text, size_t size, const char *word) {
+        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:@%+,";
+        size_t used = strlen(text);
+        if (word[0] && strspn(word, plain) == strlen(word)) {
+                snprintf(text + used, size - used, "%s", word);
+                return;
+        }
+        used += (size_t)snprintf(text + used, size - used, "'");
+        for (; *word && used + 6 < size; word++)
+                used += (size_t)snprintf(text + used, size - used, *word == '\'' ? "'\\''" : "%c", *word);
+        snprintf(text + used, size - used, "'");
+}
+
+char *pg_dump_undo(const Postgres *postgres, const char *path, char *text, size_t size) {
+        const PgServer *server = &postgres->server;
+        char port[24];
+        snprintf(port, sizeof port, "%" PRId64, server->port);
+        const char *const words[] = {"-h", server->host, "-p", port, "-U", server->user, "-d", server->database};
+        snprintf(text, size, "pg_restore --clean --if-exists --single-transaction");
+        for (size_t i = 0; i < ARRAY_SIZE(words) && strlen(text) + 8 < size; i++) {
+                strcat(text, " ");
+                add_word(text, size, words[i]);
+        }
+        strcat(text, " ");
+        add_word(text, size, path);
+        return text;
+}
+
 static int keep_it(PgDump *dump, Error *error) {
         int r = fsync(dump->fd) < 0 ? -errno : 0;
         if (r < 0)

@@ -1,6 +1,6 @@
 /* The compatibility gate: can the release work with the schema that is there, and if not, is there a way back that is proven? It
  * asks the database what it is, looks the script up, and has it rehearsed once for each script and catalogue; asked again, it costs
- * two questions. */
+ * three questions. */
 #include "adapters/postgres-schema.h"
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 struct PgGate {
         const Postgres *postgres;
         SchemaRequest request;
+        bool acts;
         int64_t budget_us;
         uint64_t begun;
         PgGated done;
@@ -105,12 +106,18 @@ static void on_costs(void *userdata, const PgAnswer *answer) {
         char why[REASON_MAX];
         unsigned compared = 0;
         gate->query = NULL;
-        if (answer->error.code) {
+        if (answer->error.code || answer->count < 2) {
                 say(gate, SCHEMA_UNKNOWN, "%s", error_text(&answer->error));
                 return;
         }
         int64_t rewritten = 0;
-        const PGresult *rows = answer->count > 0 ? answer->rows[0] : NULL;
+        const PGresult *rows = answer->rows[0], *unread = answer->rows[1];
+        if (PQntuples(unread) > 0) {
+                say(gate, SCHEMA_REFUSED,
+                    "no safety dump can be made: the role %s may not read all of %s (its rights, or row level security)",
+                    gate->postgres->server.user, value(unread, 0, 0));
+                return;
+        }
         for (int i = 0; i < PQntuples(rows); i++) {
                 if (stands_in_the_way(gate, rows, i, why, sizeof why)) {
                         say(gate, SCHEMA_REFUSED, "%s", why);
@@ -159,6 +166,18 @@ static void add_cost(FILE *sql, const PgTable *table, unsigned i, bool *first) {
         *first = false;
 }
 
+/* What pg_dump would fail on, when nothing serves any more. */
+static const char unreadable_sql[] =
+        ";\nSELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c\n"
+        "  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace\n"
+        "  WHERE c.relkind IN ('r', 'p', 'S') AND c.relpersistence <> 't' AND c.oid >= 16384 AND n.nspname !~ '^pg_'\n"
+        "    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass\n"
+        "      AND d.objid = c.oid AND d.deptype = 'e')\n"
+        "    AND (pg_catalog.row_security_active(c.oid) OR NOT CASE c.relkind\n"
+        "      WHEN 'S' THEN pg_catalog.has_sequence_privilege(c.oid, 'SELECT')\n"
+        "      ELSE pg_catalog.has_table_privilege(c.oid, 'SELECT') END)\n"
+        "  ORDER BY 1 LIMIT 1";
+
 static void ask_costs(PgGate *gate) {
         AUTO_FREE char *text = NULL;
         size_t size = 0;
@@ -173,6 +192,7 @@ static void ask_costs(PgGate *gate) {
                 add_cost(sql, &gate->plan.tables[i], i, &first);
         if (first)
                 fprintf(sql, "SELECT 0 WHERE false");
+        fputs(unreadable_sql, sql);
         if (fclose(sql) != 0 || pg_query_begin(gate->postgres->context.event, &gate->postgres->server, text,
                                                left_us(gate), on_costs, NULL, gate, &gate->query, &error) < 0)
                 say(gate, SCHEMA_UNKNOWN, "%s", error_text(&error));
@@ -302,20 +322,53 @@ static int ask_facts(PgGate *gate, Error *error) {
                               NULL, gate, &gate->query, error);
 }
 
-int pg_gate_begin(const Postgres *postgres, const SchemaRequest *request, int64_t budget_us, PgGated done,
+/* ---- first: whether it is at rest ---- */
+
+static void on_unfinished(void *userdata, const PgAnswer *answer) {
+        PgGate *gate = userdata;
+        Error error = {0};
+        gate->query = NULL;
+        if (answer->error.code || answer->count < 1) {
+                say(gate, is_final(answer->sqlstate) ? SCHEMA_REFUSED : SCHEMA_UNKNOWN,
+                    "which schema is there isn't known: %s", error_text(&answer->error));
+                return;
+        }
+        const PGresult *rows = answer->rows[0];
+        for (int i = 0; i < PQntuples(rows); i++)
+                if (value(rows, i, 1)[0] != 't') {
+                        say(gate, SCHEMA_UNKNOWN,
+                            "an earlier change of the schema by us has not ended yet (process %s of the server): it may "
+                            "wait for a standby (pg_stat_activity says)",
+                            value(rows, i, 0));
+                        return;
+                }
+        if (ask_facts(gate, &error) < 0)
+                say(gate, SCHEMA_UNKNOWN, "%s", error_text(&error));
+}
+
+static int ask_unfinished(PgGate *gate, Error *error) {
+        AUTO_FREE char *sql = pg_sql_unfinished(gate->postgres, gate->acts);
+        if (!sql)
+                return error_set(error, -ENOMEM, "out of memory");
+        return pg_query_begin(gate->postgres->context.event, &gate->postgres->server, sql, left_us(gate), on_unfinished,
+                              NULL, gate, &gate->query, error);
+}
+
+int pg_gate_begin(const Postgres *postgres, const SchemaRequest *request, bool acts, int64_t budget_us, PgGated done,
                   void *userdata, PgGate **ret_gate, Error *error) {
         PgGate *gate = calloc(1, sizeof *gate);
         if (!gate)
                 return error_set(error, -ENOMEM, "PostgreSQL gate: out of memory");
         gate->postgres = postgres;
         gate->request = *request;
+        gate->acts = acts;
         gate->budget_us = budget_us;
         (void)sd_event_now(postgres->context.event, CLOCK_BOOTTIME, &gate->begun);
         gate->done = done;
         gate->userdata = userdata;
         gate->gate.estimate_us = -1;
         memcpy(gate->gate.wanted, request->target.version, sizeof gate->gate.wanted);
-        int r = ask_facts(gate, error);
+        int r = ask_unfinished(gate, error);
         if (r < 0) {
                 pg_gate_cancel(gate);
                 return r;
@@ -383,7 +436,7 @@ int postgres_gate(void *self, const SchemaRequest *request, int64_t budget_us, O
                 r = sd_event_add_time_relative(postgres->context.event, &asked->patience, CLOCK_BOOTTIME,
                                                (uint64_t)patience_us, 1000, on_patience, asked);
                 if (r >= 0)
-                        r = pg_gate_begin(postgres, request, budget_us, on_gated, asked, &asked->gate, error);
+                        r = pg_gate_begin(postgres, request, false, budget_us, on_gated, asked, &asked->gate, error);
         }
         if (r < 0) {
                 gate_op_destroy(&asked->op);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <sodium.h>
 #include <string.h>
 
 typedef enum Phase { PHASE_NONE, PHASE_LOCK, PHASE_CHECK, PHASE_SCRIPT, PHASE_COMPARE, PHASE_COMMIT } Phase;
@@ -21,7 +20,7 @@ typedef struct Restore {
         PgFeed feed;
         PgWay way;
         PgPlan plan;
-        char key[PG_KEY_MAX], name[64];
+        char key[PG_KEY_MAX], name[PG_NAME_MAX];
         char dumped[PATH_MAX];
         uint64_t begun, digest_begun;
         Phase phase;
@@ -153,17 +152,18 @@ static void on_line(void *userdata, const char *line) {
 
 static void succeed(Restore *restore) {
         AUTO_FREE char *detail = NULL;
-        if (asprintf(&detail, "schema %s -> %s, %u table%s compared; undone by pg_restore --clean --if-exists -d %s %s",
-                     restore->way.facts.version, restore->way.wanted, restore->compared,
-                     restore->compared == 1 ? "" : "s", restore->postgres->server.database, restore->dumped) < 0)
+        char undo[PATH_MAX * 2];
+        if (asprintf(&detail, "schema %s -> %s, %u table%s compared; undone by %s", restore->way.facts.version,
+                     restore->way.wanted, restore->compared, restore->compared == 1 ? "" : "s",
+                     pg_dump_undo(restore->postgres, restore->dumped, undo, sizeof undo)) < 0)
                 detail = NULL;
         tell(restore, "schema %s is in place", restore->way.wanted);
         op_succeed(&restore->op, detail);
 }
 
-static void fail(Restore *restore, const char *what) {
+static void fail(Restore *restore, int code, const char *what) {
         Error error = {0};
-        error_set(&error, -EPROTO, "%s; the schema is as it was, %s", what, restore->way.facts.version);
+        error_set(&error, code, "%s; the schema is as it was, %s", what, restore->way.facts.version);
         op_fail(&restore->op, &error);
 }
 
@@ -172,26 +172,29 @@ static void on_asked_again(void *userdata, const PgAnswer *answer) {
         Restore *restore = userdata;
         char what[300];
         restore->query = NULL;
-        if (answer->error.code || answer->count < 1 || PQntuples(answer->rows[0]) != 1) {
+        bool known = answer->count > 1 && PQntuples(answer->rows[0]) == 0 && PQntuples(answer->rows[1]) == 1;
+        if (answer->error.code || !known) {
                 Error error = {0};
                 error_set(&error, -EIO,
                           "whether schema %s is in place isn't known (it is wholly, or not at all): %.150s; %.150s",
-                          restore->way.wanted, error_text(&restore->failure), error_text(&answer->error));
+                          restore->way.wanted, error_text(&restore->failure),
+                          answer->error.code ? error_text(&answer->error) : "the server has not ended it yet");
                 op_fail(&restore->op, &error);
                 return;
         }
-        if (strcmp(PQgetvalue(answer->rows[0], 0, 0), restore->way.wanted) == 0) {
+        if (strcmp(PQgetvalue(answer->rows[1], 0, 0), restore->way.wanted) == 0) {
                 succeed(restore);
                 return;
         }
         snprintf(what, sizeof what, "%s", error_text(&restore->failure));
-        fail(restore, what);
+        fail(restore, -EPROTO, what);
 }
 
 static void ask_again(Restore *restore) {
-        AUTO_FREE char *sql = NULL;
+        AUTO_FREE char *sql = NULL, *unfinished = pg_sql_unfinished(restore->postgres, false);
         Error error = {0};
-        int r = asprintf(&sql, "SELECT version FROM %s", pg_setting(restore->postgres, "version_table"));
+        int r = !unfinished ? -1
+                            : asprintf(&sql, "%s;\nSELECT version FROM %s", unfinished, pg_setting(restore->postgres, "version_table"));
         if (r < 0) {
                 sql = NULL;
                 error_set(&error, -ENOMEM, "out of memory");
@@ -222,37 +225,25 @@ static void on_psql_ended(void *userdata, const ProcessExit *exit, const char *s
                 ask_again(restore);
                 return;
         }
+        bool over_rows = restore->lost[0] && !restore->request.allow_row_loss;
         if (restore->phase == PHASE_LOCK && strstr(said, "lock timeout"))
                 explain_lock(restore, what, sizeof what);
         else if (restore->refused[0])
                 snprintf(what, sizeof what, "%s", restore->refused);
-        else if (restore->lost[0] && !restore->request.allow_row_loss)
+        else if (over_rows)
                 snprintf(what, sizeof what, "%s: allow the loss of rows for this run if that is what you want",
                          restore->lost);
         else
                 snprintf(what, sizeof what, "%.390s", error_text(&restore->failure));
-        fail(restore, what);
+        fail(restore, over_rows ? -ENOTRECOVERABLE : -EPROTO, what);
 }
 
 /* ---- one after the other ---- */
 
-/* So that a try of ours, left behind by a life that was killed, is known again: whoever has the same state directory is the same
- * controller, and runs one at a time. */
-static void make_name(Restore *restore) {
-        char host[65] = "", text[PATH_MAX + sizeof host], hex[17];
-        unsigned char digest[crypto_hash_sha256_BYTES];
-        (void)gethostname(host, sizeof host - 1);
-        int n = snprintf(text, sizeof text, "%s:%s", host, restore->postgres->context.state_directory);
-        crypto_hash_sha256(digest, (const unsigned char *)text,
-                           (size_t)(n < (int)sizeof text ? n : (int)sizeof text - 1));
-        sodium_bin2hex(hex, sizeof hex, digest, 8);
-        snprintf(restore->name, sizeof restore->name, "auto-rollback restore %s", hex);
-}
-
 static int run_psql(Restore *restore, Error *error) {
         static const char *const arguments[] = {"-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-f", "-", NULL};
         pg_random_key(restore->key);
-        make_name(restore);
+        pg_restore_name(restore->postgres, restore->name);
         const PgTransaction transaction = {.postgres = restore->postgres,
                                            .way = &restore->way,
                                            .plan = &restore->plan,
@@ -280,8 +271,9 @@ static void on_dumped(void *userdata, const char *path, const Error *error) {
         restore->dump = NULL;
         snprintf(restore->dumped, sizeof restore->dumped, "%s", path);
         if (failure.code == 0) {
-                tell(restore, "safety dump: %s; to put it back: pg_restore --clean --if-exists -d %s %s", path,
-                     restore->postgres->server.database, path);
+                char undo[PATH_MAX * 2];
+                tell(restore, "safety dump: %s; to put it back: %s", path,
+                     pg_dump_undo(restore->postgres, path, undo, sizeof undo));
                 (void)run_psql(restore, &failure);
         }
         if (failure.code)
@@ -326,7 +318,7 @@ int postgres_restore(void *self, const SchemaRequest *request, DataProgress prog
                 snprintf(result.detail, sizeof result.detail, "%s declares no schema", request->release);
                 r = op_complete_soon(&restore->op, &result);
         } else if (r == 0)
-                r = pg_gate_begin(postgres, request, budget_us, on_gated, restore, &restore->gate, error);
+                r = pg_gate_begin(postgres, request, true, budget_us, on_gated, restore, &restore->gate, error);
         if (r < 0) {
                 restore_destroy(&restore->op);
                 return r;

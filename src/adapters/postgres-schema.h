@@ -118,3 +118,5 @@ typedef void (*PgDumped)(void *userdata, const char *path, const Error *error);
 int pg_dump_begin(const Postgres *postgres, int64_t run_id, PgDumped done, void *userdata, PgDump **ret_dump,
                   Error *error);
 PgDump *pg_dump_cancel(PgDump *dump);
+/* The command that puts a dump back, all of it or nothing, as a shell takes it. Returns `text`. */
+char *pg_dump_undo(const Postgres *postgres, const char *path, char *text, size_t size);

@@ -41,7 +41,7 @@ static void on_done(Move *move) {
 static bool should_retry(const Move *move) {
         const Run *run = move->run;
         const StepRecord *record = run_record(run, run->cursor);
-        if (run->phase == RUN_SETTLE || record->attempt > 1)
+        if (run->phase == RUN_SETTLE || record->attempt > 1 || move->event->final)
                 return false;
         switch (step_spec(run->cursor)->retry) {
         case STEP_RETRY_FORCED:

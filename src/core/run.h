@@ -49,6 +49,7 @@ typedef struct RunEvent {
         ProbeAnswer answer;
         const char *detail; /* for people; may be NULL; copied */
         int64_t number;     /* of STEP_DRAIN_TRAFFIC: requests cut, else 0 */
+        bool final;         /* of EVENT_STEP_FAILED: trying it again would not help */
 } RunEvent;
 
 /* In the order in which they are carried out. */

@@ -104,6 +104,7 @@ static void on_answer(void *userdata, const OpResult *result) {
                         note_drained(runner);
         } else {
                 event.type = result->status == OP_TIMED_OUT ? EVENT_TIMEOUT : EVENT_STEP_FAILED;
+                event.final = result->error.code == -ENOTRECOVERABLE;
         }
         feed(runner, &event);
 }

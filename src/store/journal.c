@@ -18,7 +18,7 @@ static const char *const migrations[] = {
         AUDIT_TABLE,
         INCIDENT_TABLES OUTBOX_TABLE CHAIN_TABLE RUN_COLUMNS_4 DECISION_COLUMNS_4,
 };
-#define SCHEMA_NEEDED 2 /* without what came later it still does what a rollback needs */
+#define SCHEMA_NEEDED 4 /* runs and decisions are written with its columns */
 
 /* Words, not numbers, for what people look at with the sqlite3 shell. Times: microseconds since the epoch (`*_wall`) or since boot
  * (`*_mono`). */
