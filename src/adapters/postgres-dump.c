@@ -106,7 +106,7 @@ char *pg_dump_undo(const Postgres *postgres, const char *path, char *text, size_
         char port[24];
         snprintf(port, sizeof port, "%" PRId64, server->port);
         const char *const words[] = {"-h", server->host, "-p", port, "-U", server->user, "-d", server->database};
-        snprintf(text, size, "pg_restore --clean --if-exists --single-transaction");
+        snprintf(text, size, "pg_restore -c --if-exists -1");
         for (size_t i = 0; i < ARRAY_SIZE(words) && strlen(text) + 8 < size; i++) {
                 strcat(text, " ");
                 add_word(text, size, words[i]);

@@ -132,7 +132,8 @@ static void add_digest(PgFeed *feed, const PgTransaction *of, unsigned i, bool a
                        " AS nc_digest_%s\n  FROM %s %s.%s \\gset\n"
                        "\\echo %s %s %u :nc_rows_%s :nc_digest_%s\n",
                        after ? "after" : "before", after && table->after_parts ? "" : "ONLY", or_empty(at.schema),
-                       or_empty(at.name), of->key, after ? "after" : "before", i, after ? "after" : "before", after ? "after" : "before");
+                       or_empty(at.name), of->key, after ? "after" : "before", i, after ? "after" : "before",
+                       after ? "after" : "before");
 }
 
 /* ---- before the script ---- */
@@ -295,7 +296,8 @@ static void add_outcome(PgFeed *feed, const PgTransaction *of) {
 }
 
 void pg_sql_transaction(PgFeed *feed, const PgTransaction *of, const char *name) {
-        pg_feed_format(feed, "BEGIN ISOLATION LEVEL READ COMMITTED;\n"); /* what is seen behind a lock is what is there */
+        pg_feed_format(feed,
+                       "BEGIN ISOLATION LEVEL READ COMMITTED;\n"); /* what is seen behind a lock is what is there */
         pg_sql_limits(feed, of->postgres, of->way, of->limit_us);
         add_lock(feed, of, name);
         pg_feed_format(feed, "\\echo %s phase check\n", of->key);

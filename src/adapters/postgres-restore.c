@@ -194,7 +194,8 @@ static void ask_again(Restore *restore) {
         AUTO_FREE char *sql = NULL, *unfinished = pg_sql_unfinished(restore->postgres, false);
         Error error = {0};
         int r = !unfinished ? -1
-                            : asprintf(&sql, "%s;\nSELECT version FROM %s", unfinished, pg_setting(restore->postgres, "version_table"));
+                            : asprintf(&sql, "%s;\nSELECT version FROM %s", unfinished,
+                                       pg_setting(restore->postgres, "version_table"));
         if (r < 0) {
                 sql = NULL;
                 error_set(&error, -ENOMEM, "out of memory");

@@ -35,12 +35,9 @@ typedef struct BreakGlass {
 
 /* Root's hands in the service user's state: what was created here must not lock the controller out. */
 void breakglass_leave_no_trace(const Config *config) {
-        char log_directory[PATH_MAX], reports[PATH_MAX];
+        char log_directory[PATH_MAX];
         Error error = {0};
         if (fs_give_to_owner(config->state, &error) < 0)
-                log_warn("%s", error_text(&error));
-        snprintf(reports, sizeof reports, "%s/incidents", config->state); /* its files lie a directory deeper */
-        if (access(reports, F_OK) == 0 && fs_give_to_owner(reports, &error) < 0)
                 log_warn("%s", error_text(&error));
         if (fs_directory_of(config->log, log_directory, sizeof log_directory, &error) >= 0 &&
             fs_give_to_owner(log_directory, &error) < 0)

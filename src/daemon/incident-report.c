@@ -148,9 +148,9 @@ char *incident_plot(const json_t *details, const char *name) {
 /* What others have said is shown as it is: nothing in it is markup, or ends a table's cell. */
 static void put(FILE *file, const char *text) {
         for (const char *at = text; *at; at++) {
-                if (strchr("\\`*_[]<>|#", *at))
+                if (strchr("\\`*_[]<>|#&~", *at))
                         fputc('\\', file);
-                fputc(*at == '\n' || *at == '\r' ? ' ' : *at, file);
+                fputc((unsigned char)*at < ' ' || *at == 0x7F ? ' ' : *at, file);
         }
 }
 

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define AGAIN_US (600 * USEC_PER_SEC) /* at the latest: a library can go without any of the stamp's files changing */
 #define PATHS "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define NEXT "install what is missing, or roll back to another release: --to VERSION"
 
@@ -215,7 +214,7 @@ void ready_check_libraries(ReadyRound *round) {
         ReadyMemory *memory = round->controller->readiness.memory;
         const __typeof__(memory->libraries[0]) *kept = &memory->libraries[round->of_target ? 0 : 1];
         if (strcmp(kept->version, round->ready.version) == 0 && kept->stamp == stamp_of(round) &&
-            kept->check.verdict == READY_OK && clock_mono_us() - kept->at_mono < AGAIN_US) {
+            kept->check.verdict == READY_OK && clock_mono_us() - kept->at_mono < READY_AGAIN_US) {
                 ready_ok(round, "%s", kept->check.measured);
                 return;
         }

@@ -1,6 +1,7 @@
 /* The units load, and the programs that they name are there. systemd loads a unit whose program is missing, so that is looked at, too. */
 #include "daemon/readiness.h"
 
+#include "base/clock.h"
 #include "core/words.h"
 
 #include <errno.h>
@@ -95,12 +96,31 @@ static void read_library_path(ReadyRound *round, const char *text) {
                          (int)strcspn(at + strlen(LIBRARY_PATH), " \"\n"), at + strlen(LIBRARY_PATH));
 }
 
-static void on_exec(ReadyRound *round, const char *output, const char *problem) {
-        Programs programs = {.round = round};
-        if (problem) {
-                ready_unknown(round, "look whether systemctl works", "systemctl %s", problem);
-                return;
+static __typeof__(((ReadyMemory *)0)->programs[0]) *remembered(const ReadyRound *round) {
+        return &round->controller->readiness.memory->programs[round->of_target ? 0 : 1];
+}
+
+/* The units' files and their drop-ins' directories, where systemd looks for them. */
+static uint64_t stamp_of(const ReadyRound *round) {
+        static const char *const places[] = {"/etc/systemd/system", "/run/systemd/system",
+                                             "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"};
+        char texts[2 * ARRAY_SIZE(places)][UNIT_NAME_MAX + 64];
+        const char *paths[ARRAY_SIZE(texts)];
+        uint64_t stamp = 0;
+        for (unsigned unit = 0; unit < round->units.count; unit++) {
+                for (unsigned i = 0; i < ARRAY_SIZE(texts); i++) {
+                        snprintf(texts[i], sizeof texts[i], "%s/%s%s", places[i / 2], round->units.names[unit],
+                                 i % 2 ? ".d" : "");
+                        paths[i] = texts[i];
+                }
+                stamp = stamp * 31 + ready_stamp(paths, ARRAY_SIZE(paths));
         }
+        return stamp;
+}
+
+/* Whether what they name is there is looked at each time; what that is, which takes a child to find out, when a unit has changed. */
+static void look_at_programs(ReadyRound *round, const char *output) {
+        Programs programs = {.round = round};
         read_exec(&programs, output);
         read_library_path(round, output);
         if (programs.problem[0])
@@ -111,14 +131,31 @@ static void on_exec(ReadyRound *round, const char *output, const char *problem) 
                 ready_ok(round, "%u named by ExecStart=, there and executable", programs.found);
 }
 
+static void on_exec(ReadyRound *round, const char *output, const char *problem) {
+        if (problem) {
+                ready_unknown(round, "look whether systemctl works", "systemctl %s", problem);
+                return;
+        }
+        __typeof__(*remembered(round)) *kept = remembered(round);
+        memcpy(kept->version, round->ready.version, sizeof kept->version);
+        kept->stamp = stamp_of(round);
+        kept->at_mono = clock_mono_us();
+        snprintf(kept->said, sizeof kept->said, "%s", output);
+        look_at_programs(round, output);
+}
+
 /* The embedded supervisor's own command is part of what it loads. */
 void ready_check_programs(ReadyRound *round) {
         const UnitsDriver *driver = round->controller->config->units_driver;
+        const __typeof__(*remembered(round)) *kept = remembered(round);
         const char *argv[6 + UNITS_MAX] = {"systemctl", "show", "--no-pager", "--property=ExecStart,Environment", "--"};
         for (unsigned i = 0; i < round->units.count; i++)
                 argv[5 + i] = round->units.names[i];
         if (!driver->any_unit)
                 ready_not_applicable(round, "units.driver %s knows them itself", driver->name);
+        else if (strcmp(kept->version, round->ready.version) == 0 && kept->stamp == stamp_of(round) &&
+                 clock_mono_us() - kept->at_mono < READY_AGAIN_US)
+                look_at_programs(round, kept->said);
         else
                 ready_ask(round, argv, on_exec);
 }

@@ -68,6 +68,12 @@ ReadyAct ready_check_release, ready_check_configuration, ready_check_units, read
 typedef struct ReadyMemory {
         struct {
                 char version[VERSION_MAX];
+                uint64_t stamp; /* of the units' files */
+                int64_t at_mono;
+                char said[PROCESS_OUTPUT_MAX + 1]; /* by systemctl, of what its units start */
+        } programs[2];
+        struct {
+                char version[VERSION_MAX];
                 uint64_t stamp; /* of the manifest, the loader's cache and its directories */
                 int64_t at_mono;
                 ReadyCheck check;
@@ -79,6 +85,9 @@ typedef struct ReadyMemory {
                 ReadyCheck check;
         } trial;
 } ReadyMemory;
+
+#define READY_AGAIN_US                                                                                                 \
+        (600 * USEC_PER_SEC) /* at the latest: what is remembered can change without what it is known by */
 
 /* A number that differs when one of these files does (size, times, inode); a missing one counts, too. */
 uint64_t ready_stamp(const char *const *paths, unsigned count);

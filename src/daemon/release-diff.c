@@ -5,6 +5,7 @@
 #include "base/fsio.h"
 #include "base/mask.h"
 #include "base/text-diff.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,10 +60,11 @@ static void cleanup_side(Side *side) {
 /* Each line masked with all that stands before it: a secret may have begun lines above what is shown. */
 static int mask_lines(Side *side) {
         Mask mask = {0};
-        char shown[SHOWN_LINE_MAX];
+        char masked[MASK_LINE_MAX], shown[SHOWN_LINE_MAX];
         side->masked = calloc(side->count + 1, sizeof *side->masked);
         for (size_t i = 0; side->masked && i < side->count; i++) {
-                side->masked[i] = strdup(mask_line(&mask, side->lines[i], shown, sizeof shown));
+                (void)text_to_line(mask_line(&mask, side->lines[i], masked, sizeof masked), shown, sizeof shown);
+                side->masked[i] = strdup(shown);
                 if (!side->masked[i])
                         return -ENOMEM;
         }

@@ -18,6 +18,7 @@ void telling_run_begun(Controller *controller, const Run *run);
 void telling_run_ended(Controller *controller, const Run *run); /* also its trace */
 /* A release became current: by a run that isn't a rollback, or by somebody else. */
 void telling_deployed(Controller *controller, const Deployment *deployment);
+/* INCIDENT_CHANGED sends nothing: what makes an incident more urgent is an alert or a run, and those page. */
 void telling_incident(Controller *controller, const Incident *incident, IncidentChange change);
 
 void telling_begin(Controller *controller);  /* the daemon's: what an earlier life left is sent */

@@ -107,9 +107,12 @@ static void act(RunShell *shell, const StepCall *call) {
         }
         switch (fault->kind) {
         case FAULT_FAILS:
+        case FAULT_FAILS_FOR_GOOD:
                 shell->now += shell->took[call->step];
-                run_shell_event(shell,
-                                (RunEvent){.type = EVENT_STEP_FAILED, .token = call->token, .detail = "it broke"});
+                run_shell_event(shell, (RunEvent){.type = EVENT_STEP_FAILED,
+                                                  .token = call->token,
+                                                  .detail = "it broke",
+                                                  .final = fault->kind == FAULT_FAILS_FOR_GOOD});
                 break;
         case FAULT_TIMES_OUT:
                 shell->now += call->budget_us;

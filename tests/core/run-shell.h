@@ -10,6 +10,7 @@
 
 typedef enum FaultKind {
         FAULT_FAILS,
+        FAULT_FAILS_FOR_GOOD, /* trying again would not help */
         FAULT_TIMES_OUT,
         FAULT_CANCEL_MEANWHILE,
         FAULT_CRASH_BEFORE,

@@ -78,14 +78,24 @@ def test_who_may_command_it(packaged):
     site.check_ledger(load.end(), run)
 
 
-def test_break_glass_as_root(packaged):
+@pytest.mark.parametrize("trap", [False, True])
+def test_break_glass_as_root(packaged, trap):
     """An emergency doesn't depend on the controller, nor on whose files they are; and the controller goes on with them."""
     site = packaged
     load = site.begin_with(error_every=20)
     site.host.systemctl("stop", CONTROLLER)
+    # whose directory that is could lead root's hands elsewhere: its report is written with its owner's rights alone
+    if trap:
+        site.host.run("rm -rf /var/lib/novacron/incidents; mkdir /root/elsewhere; ln -s /root/elsewhere /var/lib/novacron/incidents")
+        site.host.run(["chown", "-h", "novacron:", "/var/lib/novacron/incidents"])
     done = site.cli("emergency", "the controller is away", check=None)
     assert done.returncode in (0, NOT_VERIFIED), done.stdout + done.stderr
     assert "could change what we run" not in done.stderr
+    if trap:
+        assert site.host.output("find /root/elsewhere -mindepth 1") == ""
+        site.host.run(["rm", "/var/lib/novacron/incidents"])
+    else:
+        assert site.host.output(["stat", "-c", "%U %a", "/var/lib/novacron/incidents/1/report.md"]) == "novacron 640"
     site.host.systemctl("start", CONTROLLER)
     run = site.wait_for_run(kind="rollback", mode="emergency")
     assert run["outcome"] == "succeeded"

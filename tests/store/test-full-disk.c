@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
@@ -175,6 +176,52 @@ static void test_a_missing_reserve_is_said_and_refilled(UNUSED void **state) {
         journal_close(journal);
 }
 
+static void execute(const char *name, const char *sql) {
+        sqlite3 *db;
+        int keep = 1; /* the log's space */
+        assert_int_equal(sqlite3_open(in(name), &db), SQLITE_OK);
+        sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+        assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+}
+
+/* An update of the program when nothing fits any more: the journal takes a run, or isn't opened, and the side file is. */
+static void test_an_older_journal_is_brought_up_to_date_within_its_reserve(UNUSED void **state) {
+        if (!mounted)
+                skip();
+        Journal *journal = NULL;
+        Run run = full_run();
+        Error error = {0};
+        static const char *const others[] = {"filler", "journal", "journal-wal", "journal-shm", "journal-spare", "side"};
+        for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+                unlink(in(others[i]));
+        assert_int_equal(journal_open(in("older"), &journal, &error), 0);
+        assert_string_equal(journal_space_problem(journal), "");
+        journal_close(journal);
+        execute("older",
+                "DROP TABLE incident_parts; DROP TABLE incident_notes; DROP TABLE incidents; DROP TABLE outbox; DROP TABLE chain;"
+                "ALTER TABLE decisions DROP COLUMN rule_version; ALTER TABLE decisions DROP COLUMN evidence;"
+                "ALTER TABLE runs DROP COLUMN allow_row_loss; PRAGMA user_version=3");
+        fill_disk("filler");
+        int r = journal_open(in("older"), &journal, &error);
+        if (r < 0)
+                fail_msg("%s", error.message);
+        append_all(journal, &run, JOURNAL_RESERVED_APPENDS / 2);
+        journal_close(journal);
+        unlink(in("filler"));
+
+        /* without any reserve it says so at once, and not at the first step of a run */
+        execute("older",
+                "DROP TABLE incident_parts; DROP TABLE incident_notes; DROP TABLE incidents; DROP TABLE outbox; DROP TABLE chain;"
+                "ALTER TABLE decisions DROP COLUMN rule_version; ALTER TABLE decisions DROP COLUMN evidence;"
+                "ALTER TABLE runs DROP COLUMN allow_row_loss; PRAGMA user_version=3; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
+        assert_int_equal(truncate(in("older-spare"), 0), 0);
+        unlink(in("older-wal"));
+        unlink(in("older-shm"));
+        fill_disk("filler");
+        assert_int_equal(journal_open(in("older"), &journal, &error), -ENOSPC);
+}
+
 static void test_the_side_file_takes_an_emergency_on_a_full_disk(UNUSED void **state) {
         if (!mounted)
                 skip();
@@ -216,6 +263,7 @@ int main(void) {
                 cmocka_unit_test(test_a_long_run_moves_its_log_into_the_database),
                 cmocka_unit_test(test_a_missing_reserve_is_said_and_refilled),
                 cmocka_unit_test(test_the_side_file_takes_an_emergency_on_a_full_disk),
+                cmocka_unit_test(test_an_older_journal_is_brought_up_to_date_within_its_reserve),
         };
         return cmocka_run_group_tests(tests, set_up, tear_down);
 }
