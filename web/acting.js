@@ -92,6 +92,28 @@ async function whyNoTarget() {
   return null;
 }
 
+const PENDING_MS = 1000; // the controller is still asking the database
+const PENDING_TRIES = 20;
+
+/* Into the dialog that is open; without an answer nothing is said, and acting waits for none. */
+async function showDatabase(mode) {
+  const made = opened;
+  const version = page.state.status.target?.version;
+  const place = dialog.querySelector(".database");
+  if (!version || !place) return;
+  try {
+    for (let tries = 0; tries < PENDING_TRIES; tries++) {
+      const { body } = await get(`/plan?mode=${mode}&to=${encodeURIComponent(version)}`);
+      if (opened !== made) return;
+      place.replaceChildren(...dialogs.database(body.database));
+      if (body.database?.verdict !== "pending") return;
+      await new Promise((after) => setTimeout(after, PENDING_MS));
+    }
+  } catch (error) {
+    if (!expected(error)) throw error;
+  }
+}
+
 /* Without it the evidence is shown as far as it is known. */
 async function explanation(id) {
   try {
@@ -103,8 +125,14 @@ async function explanation(id) {
 }
 
 const acts = {
-  manual: () => open(dialogs.manual(page.state)),
-  emergency: async () => open(dialogs.emergency(page.state, page.state.status.target ? null : await whyNoTarget())),
+  manual() {
+    open(dialogs.manual(page.state));
+    return showDatabase("manual");
+  },
+  async emergency() {
+    open(dialogs.emergency(page.state, page.state.status.target ? null : await whyNoTarget()));
+    return showDatabase("emergency");
+  },
   restore: () => open(dialogs.restore(page.state)),
   cancel: () => page.state.status.run && open(dialogs.cancel(page.state)),
   pause: () => open(dialogs.pause()),

@@ -33,6 +33,22 @@ function readiness(target) {
 
 const doubt = (target) => target.state !== "good" && h("p", { class: "warning" }, `${target.version} is ${target.state}: it has not proven itself here.`);
 
+/* Where the plan's word on the database comes: whoever acts needn't wait for it. */
+const databasePlace = () => h("div", { class: "database", role: "status" });
+
+/* What the database says of the target (schema_gate); null: there is nothing to ask. Which rows a script can't keep may show only when
+ * it runs, so that they may go is offered whenever a way back is taken. */
+export function database(gate) {
+  if (!gate) return [];
+  const said = `Database: ${gate.detail}`;
+  return [
+    h("p", { class: gate.verdict === "compatible" ? "detail" : "warning" }, said),
+    gate.verdict !== "compatible" && gate.verdict !== "pending" && h("div", { class: "field check" }, h("input", { id: "allow-row-loss", type: "checkbox" }), h("label", { for: "allow-row-loss" }, "Rows may be lost: go on even if the way back can't keep them. Unticked, it stops before a row goes.")),
+  ].filter(Boolean);
+}
+
+const rowLoss = (form) => (form.querySelector("#allow-row-loss")?.checked ? { allow_row_loss: true } : {});
+
 export function manual(state) {
   const { version, target } = state.status;
   return {
@@ -40,6 +56,7 @@ export function manual(state) {
       h("h2", { id: "dialog-title" }, "Roll back"),
       pairs(["Current version", version ?? UNKNOWN], ["Target version", target.version, h("span", { class: "detail" }, ` ${readiness(target)}`)]),
       doubt(target),
+      databasePlace(),
       field("reason", "Reason", { maxlength: REASON_MAX, required: true }, "Kept with the run, and told to whoever is paged."),
       field("confirm", "Confirm rollback? Type yes", { autocapitalize: "none", spellcheck: "false" }),
       problem(),
@@ -50,7 +67,7 @@ export function manual(state) {
       if (!value(form, "reason")) return refuse(form, "reason", "Say why: a reason is needed.");
       return value(form, "confirm") === "yes" ? null : refuse(form, "confirm", "Type yes to confirm.");
     },
-    go: (form) => act("/rollback", { mode: "manual", reason: value(form, "reason"), to: target.version, ...(version ? { expect_from: version } : {}) }),
+    go: (form) => act("/rollback", { mode: "manual", reason: value(form, "reason"), to: target.version, ...(version ? { expect_from: version } : {}), ...rowLoss(form) }),
   };
 }
 
@@ -72,8 +89,9 @@ export function emergency(state, none) {
       h("h2", { id: "dialog-title" }, "Emergency rollback"),
       h("p", { class: "warning" }, "It begins at once. What is in flight gets 5 s at most, and what does not stop is killed. For a total outage, corrupted data or a breach."),
       pairs(["Current version", version ?? UNKNOWN], ["Target version", target ? [target.version, h("span", { class: "detail" }, ` ${readiness(target)}`)] : "none can be chosen: name one"]),
-      none && h("p", { class: "detail" }, `${sentence(none.replace(/: name one with --to.*/, ""))}.`),
+      none && h("p", { class: "detail" }, `${sentence(none.replace(/: to go to one, name it.*/, ""))}.`),
       target && doubt(target),
+      target && databasePlace(),
       field("reason", "Reason (may be left out)", { maxlength: REASON_MAX }),
       field("confirm", wanted, { autocapitalize: "none", spellcheck: "false", list: releases.length > 0 && "releases" }, releases.length > 0 && `Known here: ${releases.join(", ")}.${version ? ` ${version} would be started again.` : ""}`),
       releases.length > 0 && h("datalist", { id: "releases" }, releases.map((one) => h("option", { value: one }))),
@@ -85,7 +103,7 @@ export function emergency(state, none) {
       if (target && typed !== target.version) return refuse(form, "confirm", `Type ${target.version} exactly, to confirm.`);
       return typed ? null : refuse(form, "confirm", "Type the version that is to run: the controller can't choose one.");
     },
-    go: (form) => act("/rollback", { mode: "emergency", reason: value(form, "reason"), to: value(form, "confirm") }),
+    go: (form) => act("/rollback", { mode: "emergency", reason: value(form, "reason"), to: value(form, "confirm"), ...rowLoss(form) }),
   };
 }
 

@@ -52,22 +52,20 @@ let lastWord = null; // when the controller was last heard, while it isn't
 const fact = (name, tone, word, ...detail) =>
   h("div", { class: "fact" }, h("dt", null, name, lastWord && h("span", { class: "as-of" }, ", as of ", ago(lastWord))), h("dd", null, badge(lastWord ? "unknown" : tone, word), h("p", { class: "detail" }, detail)));
 
-/* What its readiness rests on, item by item; what is not ok says what to do. */
-function checklist(checks = []) {
+/* What its readiness rests on, item by item, across the whole width; what is not ok says what to do. */
+function checklist({ target }) {
   const tones = { ok: "good", failed: "bad", unknown: "unknown", not_applicable: "unknown" };
-  return checks.length > 0 && h("details", { class: "checklist", open: checks.some(({ verdict }) => verdict === "failed") },
+  const checks = target?.checks ?? [];
+  return checks.length > 0 && h("div", { class: "fact wide" }, h("dt", null, `What the readiness of ${target.version} rests on`), h("dd", null, h("details", { class: "checklist", open: checks.some(({ verdict }) => verdict === "failed") },
     h("summary", null, `${count(checks.filter(({ verdict }) => verdict === "ok").length)} of ${count(checks.length)} checks ok`),
-    h("ul", null, checks.map(({ title, verdict, measured, next }) => h("li", null, icon(tones[verdict] ?? "unknown"), h("span", null, `${title}, ${verdict.replace("_", " ")}: ${measured}${next && verdict !== "ok" ? `. ${sentence(next)}` : ""}`)))));
+    h("ul", null, checks.map(({ title, verdict, measured, next }) => h("li", null, icon(tones[verdict] ?? "unknown"), h("span", null, `${title}, ${verdict.replace("_", " ")}: ${measured}${next && verdict !== "ok" ? `. ${sentence(next)}` : ""}`)))))));
 }
 
 function target(status) {
   const { target } = status;
   if (!target) return fact("Roll back to", "warn", "nothing", "No earlier release is fit for it.");
   const [tone, word] = target.ready === null ? ["unknown", "readiness unknown"] : target.ready ? ["good", "ready"] : ["bad", "not ready"];
-  const shown = fact("Roll back to", tone, `${target.version}, ${word}`, `${sentence(target.state)}. ${sentence(target.detail)}`);
-  const list = checklist(target.checks);
-  if (list) shown.lastChild.append(list);
-  return shown;
+  return fact("Roll back to", tone, `${target.version}, ${word}`, `${sentence(target.state)}. ${sentence(target.detail)}`);
 }
 
 /* Why nothing would be rolled back by itself, though it is armed; null when it would. */
@@ -132,7 +130,7 @@ export function showFacts(state) {
   lastWord = state.connection === "lost" ? state.heard : null;
   document.getElementById("main").classList.toggle("stale", lastWord !== null);
   if (!state.status) return show(host, ["Runs", "Health check", "Traffic", "Roll back to", "Automatic rollback", "Deployments"].map((name) => fact(name, "unknown", UNKNOWN, "")));
-  show(host, [service, probe, traffic, target, armed, deployments].map((one) => one(state.status)));
+  show(host, [service, probe, traffic, target, armed, deployments, checklist].map((one) => one(state.status)));
 }
 
 /* ---- alerts ---- */

@@ -141,6 +141,8 @@ typedef void (*DataCheckProgress)(void *userdata, const DataCheckNews *news);
 typedef struct DataDriver {
         const char *name;
         const SettingSpec *settings;
+        /* Refuses what no row of the settings can, without asking anybody; *ret_key: the setting that is wrong. NULL: nothing to say. */
+        int (*check_settings)(const Settings *settings, const char **ret_key, Error *error);
         int (*open)(const DriverContext *context, const Settings *settings, void **ret_self, Error *error);
         void (*close)(void *self);
         /* Result: OpResult.gate. Changes nothing in the service's database. A database that can't be asked is SCHEMA_UNKNOWN, never
@@ -204,6 +206,7 @@ typedef struct News {
         const char *from, *to;       /* releases: what was left or misbehaved, and what serves now or should */
         const char *run_kind;        /* "rollback" "deployment"; "" */
         const char *mode, *outcome, *reason, *by;
+        bool ends_p0;   /* its beginning was P0: who heard of that hears of this, however urgent this is */
         bool failed;    /* of a run that ended: it did not do what it was begun for */
         char trace[33]; /* of a run that ended: hexadecimal, as W3C Trace Context has it */
         unsigned span_count, moment_count;

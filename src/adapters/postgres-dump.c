@@ -128,16 +128,24 @@ static int keep_it(PgDump *dump, Error *error) {
         return 0;
 }
 
+/* pg_dump runs with LC_ALL=C.UTF-8: these are its words, and ours. */
+static const char *next_step(const char *why) {
+        bool full = strstr(why, strerror(ENOSPC)) || strstr(why, strerror(EDQUOT)) || strstr(why, strerror(EFBIG));
+        return full ? "; make room there, and roll back again" : "";
+}
+
 static void on_dumped(void *userdata, const ProcessExit *exit, const char *said) {
         PgDump *dump = userdata;
         char text[300];
         unsigned line;
-        Error error = {0};
-        if (exit->code != 0)
-                error_set(&error, -EIO, "the safety dump failed, so nothing was changed: %s",
-                          pg_child_error(said, text, sizeof text, &line));
-        else if (keep_it(dump, &error) < 0)
-                error_prefix(&error, "the safety dump could not be kept, so nothing was changed");
+        Error error = {0}, kept = {0};
+        if (exit->code != 0) {
+                pg_child_error(said, text, sizeof text, &line);
+                error_set(&error, -EIO, "the safety dump %s failed, so nothing was changed: %s%s", dump->path, text,
+                          next_step(said));
+        } else if (keep_it(dump, &kept) < 0)
+                error_set(&error, kept.code, "the safety dump could not be kept, so nothing was changed: %s%s",
+                          error_text(&kept), next_step(error_text(&kept)));
         finish(dump, error.code ? &error : NULL);
 }
 
@@ -161,15 +169,15 @@ static int open_part(PgDump *dump, int64_t run_id, Error *error) {
         return dump->fd < 0 ? error_set(error, -errno, "%s: %s", dump->part, strerror(errno)) : 0;
 }
 
-int pg_dump_begin(const Postgres *postgres, int64_t run_id, PgDumped done, void *userdata, PgDump **ret_dump,
-                  Error *error) {
+int pg_dump_begin(const Postgres *postgres, int64_t run_id, const char *extensions, PgDumped done, void *userdata,
+                  PgDump **ret_dump, Error *error) {
         PgDump *dump = calloc(1, sizeof *dump);
         if (!dump)
                 return error_set(error, -ENOMEM, "out of memory");
         *dump = (PgDump){.postgres = postgres, .fd = -1, .done = done, .userdata = userdata};
         char level[16];
         snprintf(level, sizeof level, "-Z%" PRId64, settings_int(postgres->settings, "dump_compression"));
-        const char *const arguments[] = {"-Fc", level, "-w", NULL};
+        const char *const arguments[] = {"-Fc", level, "-w", "-e", extensions, NULL};
         int r = open_part(dump, run_id, error);
         const PgChildSpec spec = {.program = "pg_dump",
                                   .arguments = arguments,

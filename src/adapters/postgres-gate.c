@@ -7,8 +7,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define MIB ((int64_t)1024 * 1024)
-
 struct PgGate {
         const Postgres *postgres;
         SchemaRequest request;
@@ -69,132 +67,25 @@ static int64_t left_us(const PgGate *gate) {
 
 /* ---- last: what it means for the rows that are there ---- */
 
-typedef struct Cost {
-        int64_t bytes, dump_us, rewrite_us;
-} Cost;
-
-static int64_t at_rate(const PgGate *gate, int64_t bytes, const char *rate) {
-        return bytes * USEC_PER_SEC / (settings_int(gate->postgres->settings, rate) * MIB);
-}
-
-static const char *value(const PGresult *rows, int row, int column) {
-        return PQgetisnull(rows, row, column) ? "" : PQgetvalue(rows, row, column);
-}
-
-/* The first table of the plan that stands in the way; false: none. */
-static bool stands_in_the_way(const PgGate *gate, const PGresult *rows, int row, char *why, size_t size) {
-        const PgTable *table = &gate->plan.tables[atoi(value(rows, row, 0))];
-        if (value(rows, row, 3)[0] != 't') {
-                snprintf(why, size, "the role %s doesn't own %s.%s, which %.200s changes", gate->postgres->server.user,
-                         table->schema, table->name, gate->way.original);
-                return true;
-        }
-        if (table->finding != PG_DIGEST && value(rows, row, 4)[0] == 't' && !gate->request.allow_row_loss) {
-                snprintf(
-                        why, size,
-                        "%.200s %s %s.%s, and the rows that are in it (about %.0f) would vanish: allow the loss of rows "
-                        "for this run if that is what you want",
-                        gate->way.original, table->finding == PG_EMPTIED ? "empties" : "drops", table->schema,
-                        table->name, strtod(value(rows, row, 1), NULL));
-                return true;
-        }
-        return false;
-}
-
 static void on_costs(void *userdata, const PgAnswer *answer) {
         PgGate *gate = userdata;
-        char why[REASON_MAX];
-        unsigned compared = 0;
         gate->query = NULL;
-        if (answer->error.code || answer->count < 2) {
+        if (answer->error.code || answer->count < 2)
                 say(gate, SCHEMA_UNKNOWN, "%s", error_text(&answer->error));
-                return;
-        }
-        int64_t rewritten = 0;
-        const PGresult *rows = answer->rows[0], *unread = answer->rows[1];
-        if (PQntuples(unread) > 0) {
-                say(gate, SCHEMA_REFUSED,
-                    "no safety dump can be made: the role %s may not read all of %s (its rights, or row level security)",
-                    gate->postgres->server.user, value(unread, 0, 0));
-                return;
-        }
-        for (int i = 0; i < PQntuples(rows); i++) {
-                if (stands_in_the_way(gate, rows, i, why, sizeof why)) {
-                        say(gate, SCHEMA_REFUSED, "%s", why);
-                        return;
-                }
-                if (gate->plan.tables[atoi(value(rows, i, 0))].finding == PG_DIGEST) {
-                        rewritten += strtoll(value(rows, i, 2), NULL, 10);
-                        compared++;
-                }
-        }
-        gate->gate.estimate_us =
-                at_rate(gate, gate->way.facts.bytes, "dump_rate") + at_rate(gate, rewritten, "rewrite_rate");
-        if (gate->request.limit_us > 0 && gate->gate.estimate_us > gate->request.limit_us) {
-                say(gate, SCHEMA_REFUSED,
-                    "the way back by %s would take about %" PRId64 " s (a dump of %" PRId64 " MiB, %" PRId64
-                    " MiB rewritten), and may take %" PRId64 " s: do it by hand, or raise data.restore_limit and "
-                    "budgets.restore_version",
-                    gate->way.original, gate->gate.estimate_us / USEC_PER_SEC, gate->way.facts.bytes / MIB,
-                    rewritten / MIB, gate->request.limit_us / USEC_PER_SEC);
-                return;
-        }
-        char looks[64] = "no table is rewritten";
-        if (compared > 0)
-                snprintf(looks, sizeof looks, "%u table%s compared row by row", compared,
-                         compared == 1 ? " is" : "s are");
-        say(gate, SCHEMA_REVERSIBLE, "%s takes it back, as rehearsed: %s%s%s", gate->way.original, looks,
-            gate->plan.gone[0] ? "; columns that go: " : "", gate->plan.gone);
-}
-
-static void add_cost(FILE *sql, const PgTable *table, unsigned i, bool *first) {
-        AUTO_FREE char *schema = pg_quote_name(table->schema), *name = pg_quote_name(table->name);
-        AUTO_FREE char *schema_text = pg_quote_literal(table->schema), *name_text = pg_quote_literal(table->name);
-        if (!schema || !name || !schema_text || !name_text)
-                return;
-        fprintf(sql,
-                "%s SELECT %u, c.reltuples, pg_catalog.pg_total_relation_size(c.oid), pg_catalog.pg_has_role(c.relowner, 'USAGE'), ",
-                *first ? "" : " UNION ALL", i);
-        if (table->finding == PG_DIGEST || table->finding == PG_KEPT)
-                fprintf(sql, "false");
         else
-                fprintf(sql, "EXISTS (SELECT FROM ONLY %s.%s)", schema, name);
-        fprintf(sql,
-                " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s "
-                "AND c.relname = %s",
-                schema_text, name_text);
-        *first = false;
+                finish(gate,
+                       pg_cost_judge(gate->postgres, &gate->request, &gate->way, &gate->plan, answer, &gate->gate));
 }
-
-/* What pg_dump would fail on, when nothing serves any more. */
-static const char unreadable_sql[] =
-        ";\nSELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c\n"
-        "  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace\n"
-        "  WHERE c.relkind IN ('r', 'p', 'S') AND c.relpersistence <> 't' AND c.oid >= 16384 AND n.nspname !~ '^pg_'\n"
-        "    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass\n"
-        "      AND d.objid = c.oid AND d.deptype = 'e')\n"
-        "    AND (pg_catalog.row_security_active(c.oid) OR NOT CASE c.relkind\n"
-        "      WHEN 'S' THEN pg_catalog.has_sequence_privilege(c.oid, 'SELECT')\n"
-        "      ELSE pg_catalog.has_table_privilege(c.oid, 'SELECT') END)\n"
-        "  ORDER BY 1 LIMIT 1";
 
 static void ask_costs(PgGate *gate) {
-        AUTO_FREE char *text = NULL;
-        size_t size = 0;
-        bool first = true;
         Error error = {0};
-        FILE *sql = open_memstream(&text, &size);
+        AUTO_FREE char *sql = pg_sql_costs(&gate->plan);
         if (!sql) {
                 say(gate, SCHEMA_UNKNOWN, "out of memory");
                 return;
         }
-        for (unsigned i = 0; i < gate->plan.count; i++)
-                add_cost(sql, &gate->plan.tables[i], i, &first);
-        if (first)
-                fprintf(sql, "SELECT 0 WHERE false");
-        fputs(unreadable_sql, sql);
-        if (fclose(sql) != 0 || pg_query_begin(gate->postgres->context.event, &gate->postgres->server, text,
-                                               left_us(gate), on_costs, NULL, gate, &gate->query, &error) < 0)
+        if (pg_query_begin(gate->postgres->context.event, &gate->postgres->server, sql, left_us(gate), on_costs, NULL,
+                           gate, &gate->query, &error) < 0)
                 say(gate, SCHEMA_UNKNOWN, "%s", error_text(&error));
 }
 
@@ -264,11 +155,13 @@ static void find_way(PgGate *gate) {
 
 static void read_facts(PgGate *gate, const PGresult *rows) {
         PgFacts *facts = &gate->way.facts;
-        snprintf(facts->catalogue, sizeof facts->catalogue, "%s", value(rows, 0, 0));
-        snprintf(facts->search_path, sizeof facts->search_path, "%s", value(rows, 0, 1));
-        facts->may_create = value(rows, 0, 2)[0] == 't';
-        facts->scratch = value(rows, 0, 3)[0] == 't';
-        facts->bytes = strtoll(value(rows, 0, 4), NULL, 10);
+        snprintf(facts->catalogue, sizeof facts->catalogue, "%s", pg_value(rows, 0, 0));
+        snprintf(facts->search_path, sizeof facts->search_path, "%s", pg_value(rows, 0, 1));
+        facts->may_create = pg_value(rows, 0, 2)[0] == 't';
+        facts->scratch = pg_value(rows, 0, 3)[0] == 't';
+        facts->bytes = strtoll(pg_value(rows, 0, 4), NULL, 10);
+        snprintf(facts->own_extensions, sizeof facts->own_extensions, "%s", pg_value(rows, 0, 5));
+        snprintf(facts->used_extensions, sizeof facts->used_extensions, "%s", pg_value(rows, 0, 6));
 }
 
 /* What asking again won't change: no such table, no right to read it. */
@@ -291,7 +184,7 @@ static void on_facts(void *userdata, const PgAnswer *answer) {
                     PQntuples(versions));
                 return;
         }
-        snprintf(gate->way.facts.version, sizeof gate->way.facts.version, "%s", value(versions, 0, 0));
+        snprintf(gate->way.facts.version, sizeof gate->way.facts.version, "%s", pg_value(versions, 0, 0));
         memcpy(gate->gate.current, gate->way.facts.version, sizeof gate->gate.current);
         read_facts(gate, answer->rows[1]);
         if (pg_works_with(&gate->request.target, gate->gate.current))
@@ -300,6 +193,11 @@ static void on_facts(void *userdata, const PgAnswer *answer) {
         else
                 find_way(gate);
 }
+
+/* One pattern for all of them; plpgsql, so that it names one that is there. */
+#define EXTENSIONS(which)                                                                                              \
+        "(SELECT pg_catalog.concat('plpgsql', pg_catalog.string_agg('|\"' || pg_catalog.replace(extname, '\"', "       \
+        "'\"\"') || '\"', ''))\n    FROM pg_catalog.pg_extension WHERE " which ")"
 
 static int ask_facts(PgGate *gate, Error *error) {
         char scratch[128];
@@ -313,7 +211,8 @@ static int ask_facts(PgGate *gate, Error *error) {
                     "  (SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),\n"
                     "  EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = %s),\n"
                     "  (SELECT coalesce(pg_catalog.sum(pg_catalog.pg_table_size(c.oid)), 0) FROM pg_catalog.pg_class c\n"
-                    "    WHERE c.relkind = 'r' AND c.oid >= 16384)",
+                    "    WHERE c.relkind = 'r' AND c.oid >= 16384),\n" EXTENSIONS(
+                            "pg_catalog.pg_has_role(extowner, 'USAGE')") ", " EXTENSIONS("extname <> 'amcheck'"),
                     pg_setting(gate->postgres, "version_table"), pg_sql_catalogue, name) < 0) {
                 sql = NULL;
                 return error_set(error, -ENOMEM, "out of memory");
@@ -335,11 +234,11 @@ static void on_unfinished(void *userdata, const PgAnswer *answer) {
         }
         const PGresult *rows = answer->rows[0];
         for (int i = 0; i < PQntuples(rows); i++)
-                if (value(rows, i, 1)[0] != 't') {
+                if (pg_value(rows, i, 1)[0] != 't') {
                         say(gate, SCHEMA_UNKNOWN,
                             "an earlier change of the schema by us has not ended yet (process %s of the server): it may "
                             "wait for a standby (pg_stat_activity says)",
-                            value(rows, i, 0));
+                            pg_value(rows, i, 0));
                         return;
                 }
         if (ask_facts(gate, &error) < 0)

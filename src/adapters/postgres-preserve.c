@@ -227,9 +227,9 @@ static void add_vanishing(PgFeed *feed, const PgTransaction *of, unsigned i) {
         pg_feed_format(
                 feed,
                 "SELECT EXISTS (SELECT FROM ONLY %s.%s) AS nc_some \\gset\n\\if :nc_some\n"
-                "SELECT '%s lost ' || %s || ': ' || pg_catalog.count(*) || ' rows would vanish' FROM ONLY %s.%s;\n",
-                or_empty(at.schema), or_empty(at.name), of->key, or_empty(literal), or_empty(at.schema),
-                or_empty(at.name));
+                "SELECT '%s lost ' || %s || ': ' || pg_catalog.count(*) || ' rows %s' FROM ONLY %s.%s;\n",
+                or_empty(at.schema), or_empty(at.name), of->key, or_empty(literal),
+                of->allow_row_loss ? "vanish" : "would vanish", or_empty(at.schema), or_empty(at.name));
         add_lost(feed, of);
         pg_feed_format(feed, "\\endif\n");
 }

@@ -32,6 +32,7 @@ typedef struct PgQuery PgQuery;
 /* Whether the server can be asked at all as it is configured: no name as its host, a password file that libpq will believe. Asks
  * nobody. pg_query_begin() looks, too. */
 int pg_server_check(const PgServer *server, Error *error);
+int pg_host_check(const char *host, Error *error); /* only the first of it: it looks at no file */
 /* As PQconnectStart(): PQconnectPoll() goes on with it. NULL: out of memory. */
 PGconn *pg_server_connect(const PgServer *server, int64_t budget_us);
 

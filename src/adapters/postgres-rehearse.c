@@ -181,6 +181,21 @@ static bool is_final(const ProcessExit *exit, const char *said) {
         return exit->code == 3 || strstr(said, "permission denied") || strstr(said, "must be owner");
 }
 
+/* Only a superuser may make most of them; true: that is why. */
+static bool explain_extension(const PgRehearsal *rehearsal, const char *said, Error *error) {
+        static const char denied[] = "permission denied to create extension \"";
+        const char *at = strstr(said, denied);
+        if (!at)
+                return false;
+        at += strlen(denied);
+        int length = (int)strcspn(at, "\"\n");
+        error_set(error, -EPROTO,
+                  "the schema needs the extension %.*s, which the role %s may not create in the database '%s', where the "
+                  "way back is rehearsed; as a superuser, once: psql -d %s -c 'CREATE EXTENSION \"%.*s\"'",
+                  length, at, rehearsal->postgres->server.user, rehearsal->scratch, rehearsal->scratch, length, at);
+        return true;
+}
+
 static void on_rehearsed(void *userdata, const ProcessExit *exit, const char *said) {
         PgRehearsal *rehearsal = userdata;
         Error error = {0};
@@ -188,7 +203,7 @@ static void on_rehearsed(void *userdata, const ProcessExit *exit, const char *sa
         if (exit->code != 0 || !rehearsal->whole) {
                 pg_feed_error(&rehearsal->feed, rehearsal->way->original, said, exit, &error);
                 error.code = is_final(exit, said) ? -EPROTO : -EIO;
-                if (!rehearsal->loaded && error.code == -EPROTO)
+                if (!rehearsal->loaded && error.code == -EPROTO && !explain_extension(rehearsal, said, &error))
                         error_prefix(&error,
                                      "the schema can't be loaded into the database '%s', where the way back is "
                                      "rehearsed: make it anew with createdb -O %s %s. It said",
@@ -261,9 +276,17 @@ static void on_schema_dumped(void *userdata, const ProcessExit *exit, const char
 }
 
 static void dump_schema(PgRehearsal *rehearsal) {
-        static const char *const arguments[] = {
-                "--schema-only",      "-w", "--no-owner", "--no-privileges", "--no-tablespaces", "--no-publications",
-                "--no-subscriptions", NULL};
+        const char *const arguments[] = {"--schema-only",
+                                         "-w",
+                                         "-e",
+                                         rehearsal->way->facts.used_extensions,
+                                         "--no-comments", /* on an extension only its owner may say one */
+                                         "--no-owner",
+                                         "--no-privileges",
+                                         "--no-tablespaces",
+                                         "--no-publications",
+                                         "--no-subscriptions",
+                                         NULL};
         PgFeed *feed = &rehearsal->feed;
         pg_feed_format(feed, "BEGIN;\nSET LOCAL client_min_messages = warning;\nSET LOCAL lock_timeout = '10s';\n"
                              "SELECT pg_catalog.pg_advisory_xact_lock(" REHEARSAL_LOCK ");\n");
@@ -273,7 +296,11 @@ static void dump_schema(PgRehearsal *rehearsal) {
 static void on_created(void *userdata, const PgAnswer *answer) {
         PgRehearsal *rehearsal = userdata;
         rehearsal->query = NULL;
-        if (answer->error.code && strcmp(answer->sqlstate, "42P04") != 0) /* somebody else has made it meanwhile */
+        /* Somebody else has made it meanwhile: before this was begun, or while it was under way. */
+        bool there = strcmp(answer->sqlstate, "42P04") == 0 ||
+                     (strcmp(answer->sqlstate, "23505") == 0 &&
+                      strstr(answer->error.message, "pg_database_datname_index"));
+        if (answer->error.code && !there)
                 finish(rehearsal, NULL, &answer->error);
         else
                 dump_schema(rehearsal);

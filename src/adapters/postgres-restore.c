@@ -26,6 +26,8 @@ typedef struct Restore {
         Phase phase;
         bool committed;
         char refused[300], lost[300], holder[128];
+        char losses[150]; /* all that was lost, in the detail's first half: it is short */
+        unsigned unnamed; /* that found no room in it */
         unsigned compared, proven;
         Error failure; /* of psql, until the database has said which schema it has */
 } Restore;
@@ -117,6 +119,16 @@ static void told_proven(Restore *restore, const char *rest) {
                 tell(restore, "%s.%s: no row was touched, says the catalogue", table->schema, table->name);
 }
 
+/* All that went, as long as there is room; the log has each. */
+static void add_loss(Restore *restore, const char *what) {
+        size_t used = strlen(restore->losses);
+        int more = snprintf(restore->losses + used, sizeof restore->losses - used, "%s%s", used ? ", " : "", what);
+        if (more < 0 || (size_t)more >= sizeof restore->losses - used) {
+                restore->losses[used] = '\0';
+                restore->unnamed++;
+        }
+}
+
 static const char *after_word(const char *text, const char *word) {
         size_t length = strlen(word);
         return strncmp(text, word, length) == 0 ? text + length : NULL;
@@ -144,6 +156,7 @@ static void on_line(void *userdata, const char *line) {
         else if ((rest = after_word(said, " lost "))) {
                 snprintf(restore->lost, sizeof restore->lost, "%s", rest);
                 tell(restore, "%s%s", rest, restore->request.allow_row_loss ? " (allowed for this run)" : "");
+                add_loss(restore, rest);
         } else if (strcmp(said, " committed") == 0)
                 restore->committed = true;
 }
@@ -152,9 +165,14 @@ static void on_line(void *userdata, const char *line) {
 
 static void succeed(Restore *restore) {
         AUTO_FREE char *detail = NULL;
-        char undo[PATH_MAX * 2];
-        if (asprintf(&detail, "schema %s -> %s, %u table%s compared; undone by %s", restore->way.facts.version,
-                     restore->way.wanted, restore->compared, restore->compared == 1 ? "" : "s",
+        char undo[PATH_MAX * 2], lost[DETAIL_MAX] = "", more[48] = "";
+        if (restore->unnamed)
+                snprintf(more, sizeof more, " and %u more, named in the log", restore->unnamed);
+        if (restore->lost[0])
+                snprintf(lost, sizeof lost, ROWS_LOST_WORDS "%s%s; ", restore->losses, more);
+        if (asprintf(&detail, "%s" SCHEMA_CHANGED_WORD "%s -> %s, %u table%s compared; undone by %s", lost,
+                     restore->way.facts.version, restore->way.wanted, restore->compared,
+                     restore->compared == 1 ? "" : "s",
                      pg_dump_undo(restore->postgres, restore->dumped, undo, sizeof undo)) < 0)
                 detail = NULL;
         tell(restore, "schema %s is in place", restore->way.wanted);
@@ -232,7 +250,7 @@ static void on_psql_ended(void *userdata, const ProcessExit *exit, const char *s
         else if (restore->refused[0])
                 snprintf(what, sizeof what, "%s", restore->refused);
         else if (over_rows)
-                snprintf(what, sizeof what, "%s: allow the loss of rows for this run if that is what you want",
+                snprintf(what, sizeof what, "%s: allow the loss of rows for this run (--allow-row-loss) if that is what you want",
                          restore->lost);
         else
                 snprintf(what, sizeof what, "%.390s", error_text(&restore->failure));
@@ -294,8 +312,8 @@ static void on_gated(void *userdata, const SchemaGate *gate, PgWay *way, PgPlan 
                 op_fail(&restore->op, &error);
         } else {
                 tell(restore, "safety dump of %s begins", restore->postgres->server.database);
-                if (pg_dump_begin(restore->postgres, restore->request.run_id, on_dumped, restore, &restore->dump,
-                                  &error) < 0)
+                if (pg_dump_begin(restore->postgres, restore->request.run_id, restore->way.facts.own_extensions, on_dumped,
+                                  restore, &restore->dump, &error) < 0)
                         op_fail(&restore->op, &error);
         }
 }

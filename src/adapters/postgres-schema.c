@@ -102,7 +102,7 @@ bool pg_works_with(const SchemaNeeds *needs, const char *schema) {
 
 void pg_way_find(const Postgres *postgres, const SchemaRequest *request, const char *current, PgWay *way) {
         const SchemaNeeds *target = &request->target, *leaving = &request->leaving;
-        const char *to = target->version, *script = NULL;
+        const char *to = target->version, *script = NULL, *digest = "";
         if (leaving->declared && same_schema(leaving->version, current))
                 for (unsigned i = 0; i < leaving->down_count; i++) {
                         bool best = same_schema(leaving->down[i].to, target->version);
@@ -110,8 +110,10 @@ void pg_way_find(const Postgres *postgres, const SchemaRequest *request, const c
                                 continue;
                         to = leaving->down[i].to;
                         script = leaving->down[i].script;
+                        digest = leaving->down[i].digest;
                 }
         snprintf(way->wanted, sizeof way->wanted, "%s", to);
+        snprintf(way->expected, sizeof way->expected, "%s", digest);
         if (script)
                 snprintf(way->original, sizeof way->original, "%s", script);
         else
@@ -136,18 +138,35 @@ static void drop_mark(PgWay *way) {
         memmove(way->script, way->script + length, way->size + 1);
 }
 
+static void digest_text(const PgWay *way, char text[65]) {
+        unsigned char digest[crypto_hash_sha256_BYTES];
+        crypto_hash_sha256(digest, (const unsigned char *)way->script, way->size);
+        sodium_bin2hex(text, 65, digest, sizeof digest);
+}
+
+static int check_expected(const PgWay *way, Error *error) {
+        char digest[65];
+        digest_text(way, digest);
+        if (way->expected[0] == '\0' || strcmp(way->expected, digest) == 0)
+                return 0;
+        return error_set(error, -EBADMSG,
+                         "%s, or the release.yaml that names it, was altered since the release was taken in, so it is not "
+                         "run: put the release back as it was, or accept what is there with: auto-rollback adopt",
+                         way->original);
+}
+
 int pg_way_read(const Postgres *postgres, PgWay *way, char *ret_copy, size_t size, Error *error) {
         int r = fs_check_trusted(way->original, error);
         if (r == 0)
                 r = fs_read_file(way->original, PG_SCRIPT_MAX, &way->script, &way->size, error);
+        if (r == 0)
+                r = check_expected(way, error);
         if (r == 0)
                 drop_mark(way);
         if (r == 0 && (r = pg_script_check(way->script, way->size, error)) < 0)
                 return error_prefix(error, "%s", way->original);
         if (r < 0)
                 return r;
-        unsigned char digest[crypto_hash_sha256_BYTES];
-        crypto_hash_sha256(digest, (const unsigned char *)way->script, way->size);
-        sodium_bin2hex(way->digest, sizeof way->digest, digest, sizeof digest);
+        digest_text(way, way->digest);
         return keep_copy(postgres, way, ret_copy, size, error);
 }

@@ -2,6 +2,7 @@
  *   postgres-gate.c      the question      postgres-script.c  what a script may hold
  *   postgres-schema.c    which script, and its checked text
  *   postgres-rehearse.c  the proof         postgres-plan.c    what it has found
+ *   postgres-cost.c      what it means for the rows, and how long it takes
  *   postgres-restore.c   the act           postgres-dump.c    the safety dump before it
  *   postgres-preserve.c  the transaction's SQL, before and after the script
  *   postgres-child.c     psql and pg_dump  postgres-feed.c    what psql is fed */
@@ -21,6 +22,8 @@ typedef struct PgFacts {
         char version[VERSION_MAX]; /* schema_version */
         char catalogue[128];       /* a fingerprint: changes when the schema does, not when rows do */
         char search_path[512];     /* of the role in this database */
+        char own_extensions[1024]; /* patterns for pg_dump -e: those that the role could drop and make again */
+        char used_extensions[1024]; /* those that the schema may need: all but amcheck, which only looks */
         bool may_create;           /* the role may make databases */
         bool scratch;              /* the database for rehearsals is there */
         int64_t bytes;             /* of all tables: what a dump reads */
@@ -31,7 +34,8 @@ typedef struct PgWay {
         char original[PATH_TEXT_MAX]; /* the operator's script */
         char *script;                 /* its checked text */
         size_t size;
-        char digest[65]; /* of the text */
+        char digest[65];   /* of the text */
+        char expected[65]; /* of the file, says the release's manifest; "": nobody says */
         char wanted[VERSION_MAX];
         PgFacts facts;
 } PgWay;
@@ -51,6 +55,11 @@ int pg_state_path(const Postgres *postgres, const char *directory, const char *n
 #define PG_NAME_MAX 64
 /* What the act is called in pg_stat_activity. */
 void pg_restore_name(const Postgres *postgres, char name[PG_NAME_MAX]);
+
+/* "" for NULL. */
+static inline const char *pg_value(const PGresult *rows, int row, int column) {
+        return PQgetisnull(rows, row, column) ? "" : PQgetvalue(rows, row, column);
+}
 
 /* Who has the advisory lock, as l and a; takes an int64_t. */
 #define PG_SQL_HOLDERS                                                                                                 \
@@ -101,6 +110,15 @@ typedef struct PgTransaction {
 /* All of it: the guard, the digests, the script, the comparison, COMMIT. What it prints is in postgres-preserve.c. */
 void pg_sql_transaction(PgFeed *feed, const PgTransaction *transaction, const char *name);
 
+/* ---- what it costs: postgres-cost.c ---- */
+
+/* The question: for each table of the plan its owner, size and rows, and what no dump could read. The caller frees it; NULL: out of
+ * memory. */
+char *pg_sql_costs(const PgPlan *plan);
+/* Judges the answer to it (of two results); `gate` gets `estimate_us` and `detail`. */
+SchemaVerdict pg_cost_judge(const Postgres *postgres, const SchemaRequest *request, const PgWay *way,
+                            const PgPlan *plan, const PgAnswer *answer, SchemaGate *gate);
+
 /* ---- gate and act ---- */
 
 /* As the gate; with a reversible verdict the plan and the way are filled too (the caller's to clear). */
@@ -115,8 +133,9 @@ PgGate *pg_gate_cancel(PgGate *gate);
 
 typedef struct PgDump PgDump;
 typedef void (*PgDumped)(void *userdata, const char *path, const Error *error);
-int pg_dump_begin(const Postgres *postgres, int64_t run_id, PgDumped done, void *userdata, PgDump **ret_dump,
-                  Error *error);
+/* `extensions`: a pattern; the others aren't in it, and putting the dump back lets them stand. */
+int pg_dump_begin(const Postgres *postgres, int64_t run_id, const char *extensions, PgDumped done, void *userdata,
+                  PgDump **ret_dump, Error *error);
 PgDump *pg_dump_cancel(PgDump *dump);
 /* The command that puts a dump back, all of it or nothing, as a shell takes it. Returns `text`. */
 char *pg_dump_undo(const Postgres *postgres, const char *path, char *text, size_t size);

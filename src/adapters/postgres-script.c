@@ -100,6 +100,38 @@ static void keep_last(Scan *scan, const char *text, size_t length) {
                 memcpy(scan->last, text, length);
 }
 
+#define ELSEWHERE                                                                                                      \
+        "it reaches beyond this database, and what is done there is not undone when something fails here: do it by hand"
+#define DBLINK "dblink" /* so begin the names of all its functions */
+#define DBLINK_LENGTH (sizeof DBLINK - 1)
+
+/* The name at `at`, and the parenthesis behind it. */
+static bool calls_dblink(const char *text, size_t size, size_t at) {
+        if (size - at < DBLINK_LENGTH || strncasecmp(text + at, DBLINK, DBLINK_LENGTH) != 0)
+                return false;
+        at += DBLINK_LENGTH;
+        while (at < size && in_word(text[at]))
+                at++;
+        at += at < size && text[at] == '"';
+        while (at < size && isspace((unsigned char)text[at]))
+                at++;
+        return at < size && text[at] == '(';
+}
+
+static int refuse_dblink(Scan *scan, unsigned line) {
+        return refuse(scan, line, DBLINK ": " ELSEWHERE);
+}
+
+/* A quoted text may be the body of a function. */
+static int check_body(Scan *scan, size_t from, size_t to, unsigned line) {
+        for (size_t at = from; at < to; at++) {
+                if ((at == from || !in_word(scan->text[at - 1])) && calls_dblink(scan->text, to, at))
+                        return refuse_dblink(scan, line);
+                line += scan->text[at] == '\n';
+        }
+        return 0;
+}
+
 /* From the opening quote. A plain string with an odd number of backslashes before its quote would end elsewhere with
  * standard_conforming_strings off: refused, so that it doesn't matter how that is set. */
 static int skip_quoted(Scan *scan, bool escapes) {
@@ -125,8 +157,11 @@ static int skip_quoted(Scan *scan, bool escapes) {
                         odd = c == '\\' && !odd;
         }
         keep_last(scan, scan->text + opened, scan->at - opened);
+        size_t closed = scan->at;
         step(scan);
-        return 0;
+        if (quote == '"')
+                return calls_dblink(scan->text, scan->size, opened) ? refuse_dblink(scan, begun) : 0;
+        return check_body(scan, opened, closed, begun);
 }
 
 /* The length of the tag at `$`, both dollars counted; 0: it is none. */
@@ -143,10 +178,12 @@ static int skip_dollar_quoted(Scan *scan, size_t tag) {
         const char *opening = scan->text + scan->at;
         for (size_t i = 0; i < tag; i++)
                 step(scan);
+        size_t body = scan->at;
         while (!at_end(scan)) {
                 if (scan->size - scan->at >= tag && memcmp(scan->text + scan->at, opening, tag) == 0) {
+                        size_t end = scan->at;
                         scan->at += tag; /* a tag has no newline */
-                        return 0;
+                        return check_body(scan, body, end, begun);
                 }
                 step(scan);
         }
@@ -194,6 +231,15 @@ static const Forbidden forbidden[] = {
         {"ALTER SUBSCRIPTION", BEYOND},
         {"DROP SUBSCRIPTION", BEYOND},
         {"CHECKPOINT", BEYOND},
+        {"CREATE SERVER", ELSEWHERE},
+        {"ALTER SERVER", ELSEWHERE},
+        {"CREATE USER MAPPING", ELSEWHERE},
+        {"CREATE FOREIGN DATA WRAPPER", ELSEWHERE},
+        {"IMPORT FOREIGN SCHEMA", ELSEWHERE},
+        {"CREATE EXTENSION dblink", ELSEWHERE},
+        {"CREATE EXTENSION IF NOT EXISTS dblink", ELSEWHERE},
+        {"CREATE EXTENSION postgres_fdw", ELSEWHERE},
+        {"CREATE EXTENSION IF NOT EXISTS postgres_fdw", ELSEWHERE},
         {"LOAD", "it would load code into the server"},
         {"VACUUM", "it can't run inside a transaction"},
         {"REINDEX DATABASE", "it can't run inside a transaction"},
@@ -345,6 +391,8 @@ static int read_word(Scan *scan) {
         while (in_word(peek(scan, 0)))
                 scan->at++;
         size_t length = (size_t)(scan->text + scan->at - word);
+        if (calls_dblink(scan->text, scan->size, (size_t)(word - scan->text)))
+                return refuse_dblink(scan, scan->line);
         if (peek(scan, 0) == '\'')
                 return skip_quoted(scan, length == 1 && (*word == 'e' || *word == 'E'));
         return add_word(scan, word, length);

@@ -33,12 +33,19 @@ static int check_password_file(const char *path, Error *error) {
         return 0;
 }
 
+int pg_host_check(const char *host, Error *error) {
+        if (host[0] == '/' || is_address(host))
+                return 0;
+        return error_set(error, -EINVAL,
+                         "data.postgres.host: '%.100s' is neither an address nor the directory of a socket; a name isn't "
+                         "looked up, because that could block: give its address",
+                         host);
+}
+
 int pg_server_check(const PgServer *server, Error *error) {
-        if (server->host[0] != '/' && !is_address(server->host))
-                return error_set(error, -EINVAL,
-                                 "data.postgres.host: '%.100s' is neither an address nor the directory of a socket; a "
-                                 "name isn't looked up, because that could block: give its address",
-                                 server->host);
+        int r = pg_host_check(server->host, error);
+        if (r < 0)
+                return r;
         return given(server->password_file) ? check_password_file(server->password_file, error) : 0;
 }
 

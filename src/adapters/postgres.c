@@ -48,6 +48,11 @@ int64_t postgres_now_us(const Postgres *postgres) {
         return (int64_t)now;
 }
 
+static int postgres_check_settings(const Settings *block, const char **ret_key, Error *error) {
+        *ret_key = "host";
+        return pg_host_check(settings_string(block, "host"), error);
+}
+
 static int postgres_open(const DriverContext *context, const Settings *block, void **ret_self, Error *error) {
         Postgres *postgres = calloc(1, sizeof *postgres);
         if (!postgres)
@@ -81,6 +86,7 @@ static void postgres_close(void *self) {
 const DataDriver postgres_data_driver = {
         .name = "postgres",
         .settings = settings,
+        .check_settings = postgres_check_settings,
         .open = postgres_open,
         .close = postgres_close,
         .gate = postgres_gate,

@@ -43,6 +43,10 @@ int release_store_take_in(ReleaseStore *store, const char *version, bool again, 
 int release_store_verify(ReleaseStore *store, const char *version, bool thorough, int64_t budget_us,
                          OpCallback callback, void *userdata, Op **ret_op, Error *error);
 
+/* Fills the digests of the scripts that a release declares (in the file `declares`) with what its manifest says. What isn't in the
+ * manifest, and all of them when `declares` is altered, is SCRIPT_NOT_KNOWN; a release that was never taken in: left as they are. */
+void release_store_expect_scripts(ReleaseStore *store, const char *version, const char *declares, SchemaNeeds *needs);
+
 bool release_store_has_manifest(ReleaseStore *store, const char *version);
 
 /* Lays the next symlink and the next configuration beside the live ones, so that the switch needs no disk space. Idempotent; a

@@ -1,6 +1,6 @@
 /* AlertDriver "webhook": CDEvents 0.5.1 in CloudEvents 1.0, binary mode, for whoever follows deliveries. With a secret each request is
  * signed: X-NovaCron-Signature: t=SECONDS,v1=HEX, the HMAC-SHA256 of "SECONDS.BODY". The time is that of the sending, so a receiver
- * can refuse what is old and was recorded by somebody. */
+ * can refuse what is old and was recorded by somebody. A test is a CloudEvent of a type of our own, no CDEvent. */
 #include "adapters/tell-text.h"
 
 #include "base/clock.h"
@@ -20,7 +20,7 @@ static const struct {
         {NEWS_RUN_ENDED, "rollback", "dev.cdevents.service.rolledback.0.3.0"},
         {NEWS_INCIDENT_OPENED, "", "dev.cdevents.incident.detected.0.3.0"},
         {NEWS_INCIDENT_RESOLVED, "", "dev.cdevents.incident.resolved.0.3.0"},
-        {NEWS_TEST, "", "dev.cdevents.service.deployed.0.3.0"},
+        {NEWS_TEST, "", "com.novacron.rollback.test.0.1.0"}, /* our own: nobody counts it as a deployment */
 };
 
 static const char *type_of(const News *news) {
@@ -77,8 +77,6 @@ static json_t *custom_data(const News *news) {
                 "message", news->text, "event", news->event, "mode", text_or_null(news->mode), "from",
                 text_or_null(news->from), "to", text_or_null(news->to), "reason", text_or_null(news->reason), "by",
                 text_or_null(news->by), "run", news->run_id ? json_integer(news->run_id) : json_null());
-        if (news->kind == NEWS_TEST)
-                json_object_set_new(data, "test", json_true());
         return data;
 }
 
@@ -132,8 +130,9 @@ static int format(const NewsSender *sender, const News *news, unsigned count, Ne
         if (is_incident(news))
                 snprintf(subject, sizeof subject, "incident-%" PRId64, news->incident_id);
         clock_format_rfc3339(news->ended_wall ? news->ended_wall : news->at_wall, time, sizeof time);
-        return tell_message(ret_message, "", headers_of(news, type, source, time, subject),
-                            event_of(sender, news, type, source, time, subject));
+        json_t *body = news->kind == NEWS_TEST ? json_pack("{s:s, s:b}", "message", news->text, "test", 1)
+                                               : event_of(sender, news, type, source, time, subject);
+        return tell_message(ret_message, "", headers_of(news, type, source, time, subject), body);
 }
 
 static int sign(const char *secret, const char *body, int64_t now_wall, char *ret_header, size_t size) {

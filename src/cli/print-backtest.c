@@ -55,9 +55,10 @@ static void print_labels(const Terminal *out, const json_t *labels) {
         char from[QUANTITY_MAX], to[QUANTITY_MAX];
         terminal_say(out, TONE_STRONG, "\nAgainst the labels\n");
         fprintf(out->file,
-                "  %" PRId64 " of %" PRId64 " incidents found; %" PRId64 " rollbacks right, %" PRId64 " wrong\n",
-                pick_int(labels, "found", 0), pick_int(labels, "incidents", 0), pick_int(labels, "true_positives", 0),
-                pick_int(labels, "false_positives", 0));
+                "  %" PRId64 " of %" PRId64 " incident%s found; %" PRId64 " rollback%s right, %" PRId64 " wrong\n",
+                pick_int(labels, "found", 0), pick_int(labels, "incidents", 0),
+                pick_int(labels, "incidents", 0) == 1 ? "" : "s", pick_int(labels, "true_positives", 0),
+                pick_int(labels, "true_positives", 0) == 1 ? "" : "s", pick_int(labels, "false_positives", 0));
         json_array_foreach((json_t *)missed, index, label) {
                 const char *kind = pick_text(label, "kind");
                 terminal_say(out, TONE_BAD, "  missed: ");
@@ -78,8 +79,8 @@ static void print_reals(const Terminal *out, const json_t *list, const char *why
 
 static void print_reality(const Terminal *out, const json_t *reality) {
         terminal_say(out, TONE_STRONG, "\nAgainst what was done\n");
-        fprintf(out->file, "  %" PRId64 " automatic rollback%s were really decided\n",
-                pick_int(reality, "rollbacks", 0), pick_int(reality, "rollbacks", 0) == 1 ? "" : "s");
+        fprintf(out->file, "  %" PRId64 " automatic rollback%s really decided\n", pick_int(reality, "rollbacks", 0),
+                pick_int(reality, "rollbacks", 0) == 1 ? " was" : "s were");
         print_reals(out, pick(reality, "not_found"), "");
         print_reals(out, pick(reality, "not_by_samples"), " by samples: something else caused it");
 }

@@ -39,13 +39,16 @@ static const char *verdict_words(const json_t *one) {
         return pick_is(one, "verdict", "right")    ? "right: an operator rolled it back, too"
                : pick_is(one, "verdict", "wrong")  ? "wrong: nobody rolled it back, and it lived"
                : pick_is(one, "verdict", "missed") ? "missed: an operator rolled it back, nothing was decided before"
+               : pick_is(one, "verdict", "automatic")
+                       ? "automatic: shadow mode was off, and the controller rolled it back"
                                                    : "undecided: not old enough, or replaced by another release";
 }
 
 static void print_case(const Terminal *out, const json_t *one) {
         char at[QUANTITY_MAX];
         double sooner;
-        bool good = pick_is(one, "verdict", "right"), open = pick_is(one, "verdict", "undecided");
+        bool good = pick_is(one, "verdict", "right"),
+             open = pick_is(one, "verdict", "undecided") || pick_is(one, "verdict", "automatic");
         fputs("  ", out->file);
         terminal_text(out, TONE_PLAIN, pick_text(one, "version"), 16, true);
         fputs("  ", out->file);
@@ -66,14 +69,15 @@ void print_shadow(const Terminal *out, const json_t *report) {
         char from[QUANTITY_MAX], to[QUANTITY_MAX], precision[QUANTITY_MAX];
         double sooner;
         size_t index;
-        terminal_say(out, TONE_STRONG, "%" PRId64 " deployments from %s to %s\n", pick_int(report, "deployments", 0),
+        terminal_say(out, TONE_STRONG, "%" PRId64 " deployment%s from %s to %s\n", pick_int(report, "deployments", 0),
+                     pick_int(report, "deployments", 0) == 1 ? "" : "s",
                      quantity_time(pick(report, "from"), from, sizeof from),
                      quantity_time(pick(report, "to"), to, sizeof to));
         fprintf(out->file,
                 "  right %" PRId64 ", wrong %" PRId64 ", missed %" PRId64 ", undecided %" PRId64
-                "; neither decided nor rolled back %" PRId64 "\n",
+                ", automatic %" PRId64 "; neither decided nor rolled back %" PRId64 "\n",
                 pick_int(report, "right", 0), pick_int(report, "wrong", 0), pick_int(report, "missed", 0),
-                pick_int(report, "undecided", 0), pick_int(report, "quiet", 0));
+                pick_int(report, "undecided", 0), pick_int(report, "automatic", 0), pick_int(report, "quiet", 0));
         fprintf(out->file, "  precision %s",
                 quantity_percent(pick(report, "precision_percent"), precision, sizeof precision));
         if (pick_number(report, "sooner_median_s", &sooner))

@@ -16,7 +16,7 @@ static Tone tone_of(const char *word) {
         static const char *const good[] = {"active", "healthy",  "flowing", "ready",
                                            "good",   "watching", "passed",  "succeeded"};
         static const char *const bad[] = {"failed",  "unhealthy", "not ready", "degraded",
-                                          "HOLDING", "inactive",  "drained",   "not possible:"};
+                                          "HOLDING", "inactive",  "drained",   "not possible:", "failing"};
         for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
                 if (strcmp(word, good[i]) == 0)
                         return TONE_GOOD;
@@ -38,8 +38,9 @@ static void row(const Terminal *out, const char *label, const char *word, const 
         fprintf(out->file, "  %-*s", LABEL_WIDTH, label);
         bool longer = strlen(word) > WORD_WIDTH;
         terminal_text(out, tone_of(word), word, longer || !text[0] ? 0 : WORD_WIDTH, !longer && text[0]);
-        fputs(longer ? "  " : text[0] ? " " : "", out->file);
-        terminal_wrap(out, TONE_PLAIN, text, longer ? 2 + LABEL_WIDTH + (int)strlen(word) + 2 : TEXT_COLUMN,
+        int gap = longer && word[strlen(word) - 1] != ':' ? 2 : 1; /* a colon goes on with the sentence */
+        fputs(!longer && !text[0] ? "" : gap == 2 ? "  " : " ", out->file);
+        terminal_wrap(out, TONE_PLAIN, text, longer ? 2 + LABEL_WIDTH + (int)strlen(word) + gap : TEXT_COLUMN,
                       TEXT_COLUMN);
         fputc('\n', out->file);
 }
@@ -210,6 +211,39 @@ static void controller_row(const Terminal *out, const json_t *status) {
 
 /* ---- what is off ---- */
 
+/* "Incidents    open      1 (P1): auto-rollback incidents"; several: the worst of them. */
+static void incidents_row(const Terminal *out, const json_t *status) {
+        const json_t *list = pick(status, "incidents.incidents"), *incident;
+        int64_t unresolved = pick_int(status, "incidents.unresolved", 0);
+        const char *worst = "";
+        bool open = false;
+        size_t index;
+        json_array_foreach((json_t *)list, index, incident) {
+                const char *severity = pick_text(incident, "severity");
+                if (pick_is(incident, "state", "resolved"))
+                        continue;
+                open |= pick_is(incident, "state", "open");
+                if (!worst[0] || strcmp(severity, worst) < 0)
+                        worst = severity;
+        }
+        if (unresolved > 0)
+                row(out, "Incidents", open ? "open" : "unresolved",
+                    "%" PRId64 "%s%s%s%s: auto-rollback incidents", unresolved, worst[0] ? " (" : "",
+                    worst[0] && unresolved > 1 ? "worst " : "", worst, worst[0] ? ")" : "");
+}
+
+static void receivers_row(const Terminal *out, const json_t *status) {
+        const json_t *list = pick(status, "receivers.receivers"), *receiver;
+        char names[256] = "";
+        size_t index;
+        json_array_foreach((json_t *)list, index, receiver)
+                if (pick_is(receiver, "state", "failing"))
+                        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", names[0] ? ", " : "",
+                                 pick_text(receiver, "name"));
+        if (names[0])
+                row(out, "Receivers", "failing", "%s: auto-rollback receivers", names);
+}
+
 static void print_alerts(const Terminal *out, const json_t *status) {
         const json_t *alerts = pick(status, "alerts"), *alert;
         size_t index;
@@ -239,6 +273,8 @@ void print_status(const Terminal *out, const json_t *status) {
                     pick_text(status, "deployments.why")[0] ? ": " : "", pick_text(status, "deployments.why"));
         last_run_row(out, status);
         controller_row(out, status);
+        incidents_row(out, status);
+        receivers_row(out, status);
         print_alerts(out, status);
         print_hints(out, status);
 }

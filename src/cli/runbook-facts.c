@@ -82,8 +82,13 @@ static bool was_untouched(const json_t *run) {
         return pick_is(run, "outcome", "refused") || pick_is(run, "outcome", "cancelled") ||
                pick_is(run, "outcome", "undone");
 }
+/* The controller wanted it, and came to nothing: that an operator's own was refused he has read at once. */
+static bool came_to_nothing(const json_t *run) {
+        return is_automatic(run) && (pick_is(run, "outcome", "refused") || pick_is(run, "outcome", "undone"));
+}
 static bool has_failed(const json_t *run) {
-        return (is_rollback(run) && (pick_is(run, "outcome", "held") || pick_is(run, "outcome", "put_back") ||
+        return came_to_nothing(run) ||
+               (is_rollback(run) && (pick_is(run, "outcome", "held") || pick_is(run, "outcome", "put_back") ||
                                      pick_is(run, "validation", "failed"))) ||
                pick_is(run, "phase", "holding");
 }
@@ -94,7 +99,7 @@ static const json_t *newest(const RunbookSources *sources, Fits *fits) {
         const json_t *runs = pick(sources->history, "runs"), *run;
         size_t index;
         json_array_foreach((json_t *)runs, index, run)
-                if (!was_untouched(run) && fits(run))
+                if (fits(run) && (!was_untouched(run) || fits == has_failed))
                         return run;
         run = pick(sources->status, "last_run"); /* of a history that can't be told */
         return !runs && run && fits(run) ? run : NULL;
@@ -116,6 +121,25 @@ static const json_t *incident_for(const RunbookSources *sources, const json_t *r
         json_array_foreach((json_t *)incidents, index, incident)
                 if (run && pick_int(incident, "run", -1) == pick_int(run, "id", 0))
                         return incident;
+        return NULL;
+}
+
+/* The newest of the worst that nobody has resolved; its run is found by its id, and may be none. */
+static const json_t *unresolved_p0(const RunbookSources *sources) {
+        const json_t *incidents = pick(sources->incidents, "incidents"), *incident;
+        size_t index;
+        json_array_foreach((json_t *)incidents, index, incident)
+                if (pick_is(incident, "severity", "P0") && !pick_is(incident, "state", "resolved"))
+                        return incident;
+        return NULL;
+}
+
+static const json_t *run_of(const RunbookSources *sources, const json_t *incident) {
+        const json_t *runs = pick(sources->history, "runs"), *run;
+        size_t index;
+        json_array_foreach((json_t *)runs, index, run)
+                if (pick_int(run, "id", 0) == pick_int(incident, "run", -1))
+                        return run;
         return NULL;
 }
 
@@ -199,13 +223,14 @@ static Tristate nodes_answer(const json_t *consensus) {
         return tri(json_array_size(members) > 0, true);
 }
 
-/* Nothing is left of it: it was released, or what came later succeeded. */
-static Tristate mended(const RunbookSources *sources, const json_t *run) {
+/* Nothing is left of it: it was released, what came later succeeded, or it changed nothing and its incident is resolved. */
+static Tristate mended(const RunbookSources *sources, const json_t *run, const json_t *incident) {
         if (!sources->status || pick(sources->status, "run"))
                 return tri(sources->status != NULL, false);
         if (!run || !has_failed(run))
                 return run ? KNOWN_TRUE : KNOWN_NOT;
-        return tri(true, pick_true(run, "released") || has_succeeded_since(sources, run, ""));
+        return tri(true, pick_true(run, "released") || has_succeeded_since(sources, run, "") ||
+                                 (came_to_nothing(run) && pick_is(incident, "state", "resolved")));
 }
 
 static void read_facts(const RunbookSources *sources, RunbookMatter *matter) {
@@ -224,15 +249,22 @@ static void read_facts(const RunbookSources *sources, RunbookMatter *matter) {
         known[FACT_VALIDATED] = validated(run);
         known[FACT_TRAFFIC] = word(status, "traffic.state", "flowing");
         known[FACT_ALLOWED] = tri(status, !pick_true(status, "deployments.paused"));
-        known[FACT_MENDED] = mended(sources, run);
+        known[FACT_MENDED] = mended(sources, run, incident);
         known[FACT_READY] = status && !pick(status, "target") ? KNOWN_FALSE : truth(status, "target.ready");
         known[FACT_REDEPLOYED] = tri(sources->history && run, has_succeeded_since(sources, run, "deployment"));
         known[FACT_SCHEMA] = schema_fits(sources);
+        matter->facts.absent[FACT_SCHEMA] = pick_is(schema_check(sources), "verdict", "not_applicable");
         known[FACT_BALANCER] =
                 tri(status && pick_true(status, "traffic.configured"), !pick_is(status, "traffic.state", "unknown"));
         known[FACT_LEADER] = truth(sources->consensus, "leader_elected");
         known[FACT_QUORUM] = truth(sources->consensus, "quorum_healthy");
         known[FACT_NODES] = nodes_answer(sources->consensus);
+}
+
+/* It failed, and something of it is left to do. */
+static bool is_left(const RunbookSources *sources, const json_t *run, const json_t *incident) {
+        return run && has_failed(run) && (mended(sources, run, incident) != KNOWN_TRUE ||
+                                          (incident && !pick_is(incident, "state", "resolved")));
 }
 
 /* ---- is the situation there? ---- */
@@ -259,9 +291,9 @@ static Tristate is_concerned(const Runbook *runbook, const RunbookSources *sourc
         if (strcmp(runbook->key, "2") == 0)
                 return tri(sources->status,
                            known[FACT_ROLLED_BACK] != KNOWN_TRUE || known[FACT_VALIDATED] != KNOWN_TRUE);
-        bool failed = matter->run && has_failed(matter->run);
-        return tri(sources->status, pick(sources->status, "run") || (failed && (known[FACT_MENDED] != KNOWN_TRUE ||
-                                                                                known[FACT_RESOLVED] == KNOWN_FALSE)));
+        bool failed = is_left(sources, matter->run, matter->incident) ||
+                      (strcmp(runbook->key, "3") == 0 && matter->incident && matter->incident == unresolved_p0(sources));
+        return tri(sources->status, pick(sources->status, "run") || failed);
 }
 
 /* ---- the values in words ---- */
@@ -283,7 +315,14 @@ static void set_remedy(RunbookMatter *matter, const char *remedy) {
 static void read_run(RunbookMatter *matter, const Config *config, const RunbookSources *sources) {
         const json_t *run = matter->run;
         if (!run) {
-                set(matter, "run_words", "There is no such run in the history");
+                const json_t *incident = matter->incident;
+                if (!incident) {
+                        set(matter, "run_words", "There is no such run in the history");
+                        return;
+                }
+                set(matter, "run_words", "Incident %" PRId64 ": %s", pick_int(incident, "id", 0),
+                    pick_text(incident, "title"));
+                set(matter, "failure", "%s", pick_text(incident, "outcome"));
                 return;
         }
         set_id(matter, "run", run, "id");
@@ -310,14 +349,18 @@ static void read_run(RunbookMatter *matter, const Config *config, const RunbookS
 
 static void read_state(RunbookMatter *matter, const Config *config, const RunbookSources *sources) {
         const json_t *status = sources->status, *target = pick(status, "target");
-        const char *version = pick_text(status, "version"), *to = pick_text(target, "version");
-        if (!target && matter->run)
-                to = pick_text(matter->run, "to");
+        const char *version = pick_text(status, "version");
         set(matter, "version", "%s", version);
-        set(matter, "target", "%s", to[0] ? to : "no release");
         set_units(matter, "units", config, version);
         set(matter, "live_link", "Current is %s.", version[0] ? version : pick_text(status, "version_problem"));
-        set(matter, "ready_words", "%s", target ? pick_text(target, "detail") : "there is no target");
+        if (target)
+                set(matter, "target_words", "A rollback would go to %s: %s", pick_text(target, "version"),
+                    pick_text(target, "detail"));
+        else
+                set(matter, "target_words", "%s",
+                    !status || pick_is(status, "controller.state", "breakglass")
+                            ? "What a rollback would go to is not known"
+                            : "There is no release that a rollback could go to");
         set(matter, "units_words", "%s, %s", pick_text(status, "units.state"), pick_text(status, "units.detail"));
         const char *state = pick_text(status, "traffic.state"), *detail = pick_text(status, "traffic.detail");
         bool more = detail[0] && strcmp(state, detail) != 0;
@@ -381,6 +424,11 @@ void runbook_read(const Runbook *runbook, const RunbookSources *sources, const C
         *ret = (RunbookMatter){0};
         ret->run = run_for(runbook, sources);
         ret->incident = incident_for(sources, ret->run);
+        const json_t *worst = unresolved_p0(sources);
+        if (strcmp(runbook->key, "3") == 0 && worst && !is_left(sources, ret->run, ret->incident)) {
+                ret->incident = worst;
+                ret->run = run_of(sources, worst);
+        }
         read_facts(sources, ret);
         ret->facts.concerned = is_concerned(runbook, sources, ret);
         read_run(ret, config, sources);

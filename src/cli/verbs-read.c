@@ -30,9 +30,29 @@ static int show(Command *command, const Question *question, void (*print)(const 
         return r != 0 ? r : show_answer(command, answer, print);
 }
 
+/* What a person would have to ask for besides; an answer that there isn't is left out. */
+static void add_beside(Command *command, json_t *status) {
+        static const struct {
+                const char *path, *key;
+        } questions[] = {{"/api/v3/incidents", "incidents"}, {"/api/v3/receivers", "receivers"}};
+        for (size_t i = 0; i < ARRAY_SIZE(questions); i++) {
+                const Question question = {.path = questions[i].path, .query = ""};
+                json_t *answer = NULL;
+                if (command_peek(command, &question, &answer))
+                        json_object_set(status, questions[i].key, answer);
+                json_decref(answer);
+        }
+}
+
 int verb_status(Command *command) {
         const Question question = {.path = "/api/v3/status", .query = "", .breakglass = "status"};
-        return show(command, &question, print_status);
+        json_t *status = NULL;
+        int r = command_ask(command, &question, &status, NULL);
+        if (r != 0)
+                return r;
+        if (!command->options.json)
+                add_beside(command, status);
+        return show_answer(command, status, print_status);
 }
 
 /* Newest first: what touched nothing, or put everything back, is no rollback to be judged, and no reason to stop looking. */

@@ -80,6 +80,8 @@ static void print_ready(const Terminal *out, const json_t *answer) {
         if (pick_text(answer, "checked")[0])
                 fprintf(out->file, "Looked at: %s\n", pick_text(answer, "checked"));
         print_checks(out, pick(answer, "checks"));
+        if (!good && !bad && json_array_size(pick(answer, "checks")) == 0)
+                terminal_say(out, TONE_STRONG, "It is looked at after each deployment: ask again in a moment.\n");
         print_current(out, pick(answer, "current"));
 }
 

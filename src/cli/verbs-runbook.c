@@ -21,6 +21,7 @@ static const struct {
         [RUNBOOK_OPEN] = {"[ ]", TONE_PLAIN, "Done when "},
         [RUNBOOK_UNKNOWN] = {"[?]", TONE_DOUBT, "Not known now; done when "},
         [RUNBOOK_YOURS] = {"[-]", TONE_PLAIN, ""}, /* nothing shows it */
+        [RUNBOOK_NOT_APPLICABLE] = {"[-]", TONE_FAINT, ""},
 };
 
 /* ---- for people ---- */
@@ -55,6 +56,10 @@ static void print_step(const Terminal *out, unsigned number, const RunbookStep *
         terminal_say(out, tone, "%s%s", step->title, tick->state == RUNBOOK_NEXT ? " (next)" : "");
         fputc('\n', out->file);
         print_text(out, TONE_PLAIN, "", tick->look);
+        if (tick->state == RUNBOOK_NOT_APPLICABLE) {
+                print_text(out, TONE_FAINT, "", "Not applicable.");
+                return;
+        }
         if (tick->state != RUNBOOK_DONE)
                 print_commands(out, tick->state == RUNBOOK_NEXT ? TONE_STRONG : TONE_PLAIN, tick->command);
         print_text(out, TONE_PLAIN, "Yours: ", tick->yours);

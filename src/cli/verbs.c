@@ -66,7 +66,7 @@ static const Verb verbs[] = {
         {"adopt", "", 0, 0, ALLOW_JSON, verb_adopt, "Take in the releases found on this machine", NULL,
          "auto-rollback adopt\n"},
         {"receivers", "[test NAME]", 0, 2, ALLOW_JSON, verb_receivers, "Who is told of it, and a test message",
-         "Each receiver with what waits for it and what it last said. test NAME sends a\nmessage that says it is a test, and shows what came back.",
+         "Each receiver with what waits for it and what it last said. test NAME sends a\nmessage that says it is a test, and shows what came back. A webhook gets it as a\nCloudEvent of type com.novacron.rollback.test.0.1.0: no CDEvent, no deployment.",
          "auto-rollback receivers\nauto-rollback receivers test oncall\n"},
         {"runbook", "[KEY]", 0, 2, ALLOW_JSON, verb_runbook, "The runbooks: the real state, and the next line to type",
          "1, 2, 3 and issue-1 to issue-5 as in the specification; without KEY they are\n"

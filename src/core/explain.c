@@ -120,11 +120,21 @@ static void say_rolled_back(const PolicyInput *input, bool forbids, char *text, 
                 words_append(text, size, "this deployment had its automatic rollback");
 }
 
+/* Only what triggers now counts: that something else could not be ruled out before is nothing to this decision. */
 static void say_same_before(const PolicyInput *input, const Decision *decision, char *text, size_t size) {
-        words_append(text, size, "before the deployment there was, or could not be ruled out: ");
-        say_triggers(input->deployment ? input->deployment->symptoms_before : 0, text, size);
-        words_append(text, size, "; now: ");
-        say_triggers(decision->triggers, text, size);
+        unsigned before = input->deployment ? input->deployment->symptoms_before & decision->triggers : 0;
+        unsigned since = decision->triggers & ~before;
+        if (since) {
+                say_triggers(since, text, size);
+                words_append(text, size, ": not there before the deployment");
+        }
+        if (before) {
+                words_append(text, size, "%s", since ? "; " : "");
+                say_triggers(before, text, size);
+                words_append(text, size, ": there before the deployment, or it could not be ruled out");
+        }
+        if (!decision->triggers)
+                words_append(text, size, "nothing triggers");
 }
 
 static void say_target(const Decision *decision, GuardAnswer answer, char *text, size_t size) {

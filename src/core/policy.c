@@ -75,7 +75,7 @@ static int wanted_target(const TargetRequest *request, const Release **ret, Erro
         return 0;
 }
 
-/* "; there are: v2.3.1 (failed), v3.1.0 (good): name one with --to"; "" when there are none. */
+/* "; there are: v2.3.1 (failed), v3.1.0 (good): to go to one, name it: ..."; "" when there are none. */
 static void describe_others(const TargetRequest *request, char *text, size_t size) {
         text[0] = '\0';
         unsigned named = 0;
@@ -88,7 +88,7 @@ static void describe_others(const TargetRequest *request, char *text, size_t siz
                              release_state_name(release->state));
         }
         if (named > 0)
-                words_append(text, size, ": name one with --to");
+                words_append(text, size, ": to go to one, name it: auto-rollback manual --to VERSION");
 }
 
 static int chosen_target(const TargetRequest *request, const Release **ret, Error *error) {

@@ -25,7 +25,7 @@ static const RunbookStep automatic[] = {
 };
 
 static const RunbookStep manual[] = {
-        {"Assess Severity", "{health_words}. Live: {version}; a rollback would go to {target}: {ready_words}.",
+        {"Assess Severity", "{health_words}. Live: {version}. {target_words}.",
          "auto-rollback ready\nauto-rollback plan", FACT_READY, "the target is ready",
          "Is this a P0/P1 incident? Should we use emergency rollback?"},
         {"Notify Team", NULL,
@@ -50,7 +50,7 @@ static const RunbookStep failed[] = {
          "{live_link} Units: {units_words}. Traffic: {traffic_words}. Deployments: {deployments}.",
          "systemctl status {all_units}\nls -la {current}\ntail -100 {log}", FACT_SERVING,
          "the live release's units are active and its health check answers", NULL},
-        {"Attempt Recovery", "A rollback would go to {target}: {ready_words}.", "{recovery_command}", FACT_MENDED,
+        {"Attempt Recovery", "{target_words}.", "{recovery_command}", FACT_MENDED,
          "a later run has succeeded, or the run that holds was released", NULL},
         {"Manual Recovery (if automation fails)", NULL, "{remedy}", FACT_SERVING,
          "the live release's units are active and its health check answers",
@@ -68,7 +68,7 @@ static const RunbookStep failed[] = {
 static const RunbookStep incomplete[] = {
         {"Check rollback logs", "{run_words}. {failure}.", "tail -100 {log}", FACT_NONE, NULL,
          "Find the step that failed, and why."},
-        {"Verify previous version exists", "{target}: {ready_words}.", "ls -la {versions}/\nauto-rollback ready",
+        {"Verify previous version exists", "{target_words}.", "ls -la {versions}/\nauto-rollback ready",
          FACT_READY, "the target is ready", NULL},
         {"Manually start previous version", "{live_link} Units: {units_words}.", "systemctl start {units}",
          FACT_SERVING, "the live release's units are active and its health check answers", NULL},

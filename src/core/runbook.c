@@ -49,6 +49,8 @@ static bool expand(const RunbookFacts *facts, const char *text, char *buffer, si
 static RunbookState state_of(const RunbookStep *step, const RunbookFacts *facts) {
         if (step->done == FACT_NONE)
                 return RUNBOOK_YOURS;
+        if (facts->absent[step->done])
+                return RUNBOOK_NOT_APPLICABLE;
         switch (facts->known[step->done]) {
         case KNOWN_TRUE:
                 return RUNBOOK_DONE;
@@ -85,7 +87,8 @@ const char *runbook_state_name(RunbookState state) {
                                             [RUNBOOK_NEXT] = "next",
                                             [RUNBOOK_OPEN] = "open",
                                             [RUNBOOK_UNKNOWN] = "unknown",
-                                            [RUNBOOK_YOURS] = "yours"};
+                                            [RUNBOOK_YOURS] = "yours",
+                                            [RUNBOOK_NOT_APPLICABLE] = "not_applicable"};
         return names[state];
 }
 

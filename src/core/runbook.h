@@ -38,6 +38,7 @@ typedef struct RunbookValue {
 
 typedef struct RunbookFacts {
         Tristate known[RUNBOOK_FACTS];
+        bool absent[RUNBOOK_FACTS]; /* there is nothing here that it could be of: no database */
         const RunbookValue *values; /* ends with a row whose name is NULL */
         Tristate concerned;         /* the situation that the runbook is for is there */
 } RunbookFacts;
@@ -70,6 +71,7 @@ typedef enum RunbookState {
         RUNBOOK_OPEN,
         RUNBOOK_UNKNOWN, /* whether it is done can't be told now */
         RUNBOOK_YOURS,   /* a person's own work: nothing shows whether it is done */
+        RUNBOOK_NOT_APPLICABLE,
 } RunbookState;
 
 const char *runbook_state_name(RunbookState state);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static Severity of_begun(const Run *run) {
+Severity severity_of_begun(const Run *run) {
         if (run->plan.kind == RUN_DEPLOYMENT)
                 return SEVERITY_P3;
         return run->plan.mode == MODE_EMERGENCY ? SEVERITY_P0 : SEVERITY_P1;
@@ -21,7 +21,7 @@ Severity severity_of_run(const Run *run) {
         bool rollback = run->plan.kind == RUN_ROLLBACK;
         switch (run->outcome) {
         case OUTCOME_OPEN:
-                return of_begun(run);
+                return severity_of_begun(run);
         case OUTCOME_SUCCEEDED:
                 return rollback ? SEVERITY_P1 : SEVERITY_P3;
         case OUTCOME_REFUSED:

@@ -6,7 +6,7 @@
 #include <string.h>
 
 const char *shadow_verdict_name(ShadowVerdict verdict) {
-        static const char *const names[] = {"right", "wrong", "missed", "undecided", "quiet"};
+        static const char *const names[] = {"right", "wrong", "missed", "undecided", "automatic", "quiet"};
         return verdict <= SHADOW_QUIET ? names[verdict] : "invalid";
 }
 
@@ -46,6 +46,7 @@ static void find_rollback(const ShadowInput *input, const Life *life, ShadowCase
                         continue;
                 its_case->run_id = rollback->run_id;
                 its_case->rolled_back_wall = rollback->at_wall;
+                its_case->automatic = rollback->automatic;
                 return;
         }
         if (life->next && put_back(life->deployment, life->next))
@@ -54,6 +55,8 @@ static void find_rollback(const ShadowInput *input, const Life *life, ShadowCase
 
 static ShadowVerdict judge(const ShadowCase *its_case, const Life *life, int64_t bake_us) {
         bool decided = its_case->decision_id != 0, rolled_back = its_case->rolled_back_wall != 0;
+        if (its_case->automatic)
+                return SHADOW_AUTOMATIC;
         if (!decided)
                 return rolled_back ? SHADOW_MISSED : SHADOW_QUIET;
         int64_t waited = its_case->rolled_back_wall - its_case->decided_wall;

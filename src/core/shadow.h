@@ -13,9 +13,10 @@ typedef struct ShadowDecision {
         int64_t bake_for_us; /* of its rules */
 } ShadowDecision;
 
-/* An operator's rollback that changed something, or tried until it held. */
+/* A rollback that changed something, or tried until it held. */
 typedef struct ShadowRollback {
         int64_t run_id, at_wall;
+        bool automatic; /* the controller's own: shadow mode was off. Else an operator's */
         char from[VERSION_MAX];
 } ShadowRollback;
 
@@ -35,6 +36,7 @@ typedef enum ShadowVerdict {
         SHADOW_WRONG,     /* nobody did, and it lived through a whole bake after that */
         SHADOW_MISSED,    /* an operator rolled it back, and nothing had been decided */
         SHADOW_UNDECIDED, /* not old enough yet, or replaced by another release first */
+        SHADOW_AUTOMATIC, /* the controller rolled it back itself: shadow mode was off */
         SHADOW_QUIET,     /* neither: nothing to decide, and nobody did */
 } ShadowVerdict;
 
@@ -45,7 +47,8 @@ typedef struct ShadowCase {
         char version[VERSION_MAX];
         int64_t decision_id, decided_wall; /* the first; 0: none */
         unsigned decisions;                /* for it, in all */
-        int64_t run_id, rolled_back_wall;  /* the operator's; run_id 0: by other means than ours; wall 0: none */
+        int64_t run_id, rolled_back_wall;  /* run_id 0: by other means than ours; wall 0: none */
+        bool automatic;                    /* that was the controller's own */
         int64_t sooner_us;                 /* the engine than the operator; -1: nothing to compare */
 } ShadowCase;
 
@@ -55,7 +58,7 @@ typedef struct ShadowReport {
         int64_t sooner_median_us; /* of those that were right; -1: none */
 } ShadowReport;
 
-const char *shadow_verdict_name(ShadowVerdict verdict); /* "right" "wrong" "missed" "undecided" "quiet" */
+const char *shadow_verdict_name(ShadowVerdict verdict); /* "right" "wrong" "missed" "undecided" "automatic" "quiet" */
 
 /* Fills at most `max` cases, in the order of the deployments; returns how many. The report is of those. */
 unsigned shadow_judge(const ShadowInput *input, ShadowCase *ret_cases, unsigned max, ShadowReport *ret_report);

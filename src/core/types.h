@@ -326,7 +326,12 @@ typedef struct ConsensusMember {
 
 /* What a release says of the database, in its release.yaml (README, "The database"). Schemas are named like releases. */
 #define SCHEMA_WORKS_MAX 16
+#define SCRIPT_NOT_KNOWN "altered" /* as a digest: no text has it */
 #define PATH_TEXT_MAX 512
+/* What a data driver's restore says: "rows were lost, as allowed: TABLES; schema v3.0.0 -> v2.4.0, ...". The first part only when rows
+ * went that an operator had allowed to go. */
+#define ROWS_LOST_WORDS "rows were lost, as allowed: "
+#define SCHEMA_CHANGED_WORD "schema "
 typedef struct SchemaNeeds {
         bool declared;             /* false: it says nothing, and is not gated */
         char version[VERSION_MAX]; /* the schema it is made for */
@@ -336,6 +341,7 @@ typedef struct SchemaNeeds {
         struct {
                 char to[VERSION_MAX];
                 char script[PATH_TEXT_MAX]; /* absolute */
+                char digest[65];            /* SHA-256 that it must have; "": not known, any will do */
         } down[SCHEMA_WORKS_MAX];
 } SchemaNeeds;
 

@@ -128,11 +128,14 @@ static void check_requests_cut(const ValidationInput *input, ValidationCheck *ch
                      input->requests_failed);
 }
 
-/* A check of the data that found damage fails it, however no request was cut; one that found none proves nothing about requests. */
+/* Rows that went fail it, allowed or not, and so does a check of the data that found damage, however no request was cut; one that
+ * found none proves nothing about requests. */
 static void check_data_loss(const ValidationInput *input, ValidationCheck *check) {
         words_append(check->limit, sizeof check->limit, "0 cut");
+        if (input->rows_lost)
+                words_append(check->measured, sizeof check->measured, "%s; ", input->rows_lost);
         check_requests_cut(input, check);
-        if (input->data.state == KNOWN_FALSE)
+        if (input->data.state == KNOWN_FALSE || input->rows_lost)
                 check->verdict = CHECK_FAILED;
         if (input->data.state != KNOWN_NOT)
                 words_append(check->measured, sizeof check->measured, "; %s", input->data.words);

@@ -68,6 +68,7 @@ typedef struct ValidationInput {
         int64_t requests_failed; /* that the run made fail; -1: not counted */
         int64_t in_flight_cut;   /* that it cut while the release that left had them */
         const char *run_words;   /* why they weren't counted; may be NULL */
+        const char *rows_lost;   /* that the way back of the schema did not keep, in words; NULL: none */
 
         ValidationFact units, probe; /* "All services operational" */
         ValidationFact traffic;      /* it flows; whether requests arrive is the sample's */

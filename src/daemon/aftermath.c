@@ -85,13 +85,17 @@ static void say_how_it_ended(Controller *controller, const Run *run) {
                 alert_set_as(controller, "run", severity_of_run(run), message);
 }
 
-/* Never twice for one deployment, however the rollback ended. While it is under way nothing is decided. */
+/* Never twice for one deployment, however the rollback ended; but one that was refused was none, and touched nothing: it is tried again
+ * when its target has been proven ready (deciding.c). While it is under way nothing is decided. */
 static void mark_rolled_back(Controller *controller, const Run *run) {
         Deployment *deployment = &controller->deployment;
         Error error = {0};
         if (run->plan.kind != RUN_ROLLBACK || run->plan.mode != MODE_AUTOMATIC || !controller->journal ||
             !controller->deployment_known || deployment->rolled_back ||
             strcmp(deployment->version, run->plan.from) != 0)
+                return;
+        controller->refused_mono = run->outcome == OUTCOME_REFUSED ? clock_mono_us() : 0;
+        if (run->outcome == OUTCOME_REFUSED)
                 return;
         if (journal_mark_rolled_back(controller->journal, deployment->id, &error) < 0)
                 log_error("deployment %lld could not be marked as rolled back: %s", (long long)deployment->id,

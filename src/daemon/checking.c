@@ -8,6 +8,7 @@
 #include "daemon/incidents.h"
 
 #include <errno.h>
+#include <string.h>
 
 static void on_changed(void *userdata, const Health *health) {
         Controller *controller = userdata;
@@ -24,6 +25,11 @@ static void on_condition(void *userdata, const char *source, const char *problem
 static void on_healing(void *userdata, const char *name, const char *what, HealingNews news) {
         Controller *controller = userdata;
         bool failed = news == HEALING_FAILED;
+        controller->healed_mono = clock_mono_us();
+        if (controller->invocation[0]) { /* from now on a change is ours */
+                memcpy(controller->invocation_healed, controller->invocation, sizeof controller->invocation_healed);
+                controller->invocation[0] = '\0';
+        }
         const LogField fields[] = {{"component", name}, {NULL, NULL}};
         log_event(failed ? LEVEL_WARN : LEVEL_INFO, fields, "healing %s: %s", name, what);
         audit_healing(controller, name, what, news);

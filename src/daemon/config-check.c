@@ -102,6 +102,18 @@ static int check_restore_limit(const ConfigLoad *load, const Config *config) {
                 units_format_duration(config->budgets_us[STEP_RESTORE_VERSION], budget, sizeof budget));
 }
 
+/* What the data driver itself refuses, where it was written. */
+static int check_data(const ConfigLoad *load, const Config *config) {
+        const DataDriver *driver = config->data_driver;
+        const char *key = "";
+        Error inner = {0};
+        if (!driver || !driver->check_settings || driver->check_settings(config->data_settings, &key, &inner) >= 0)
+                return 0;
+        const TreeNode *node = tree_member(tree_member(tree_member(load->root, "data"), driver->name), key);
+        return config_refuse(load, node ? node->mark : config_mark(load, "data", driver->name), "%s",
+                             error_text(&inner));
+}
+
 /* The error of expanding one name, with the place it was written at. */
 static int check_expansion(const ConfigLoad *load, TreeMark mark, int expanded, const Error *inner) {
         return expanded == 0 ? 0 : config_refuse(load, mark, "%s", error_text(inner));
@@ -136,6 +148,7 @@ int config_check(const ConfigLoad *load, const Config *config) {
                                                                             config_check_components,
                                                                             config_check_addresses,
                                                                             check_restore_limit,
+                                                                            check_data,
                                                                             config_check_receivers};
         for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
                 int r = checks[i](load, config);

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define HEALED_US (5 * USEC_PER_SEC)
+
 void current_watch_units(Controller *controller) {
         UnitSet units;
         Error error = {0};
@@ -34,7 +36,7 @@ static void add_deployment(Controller *controller, const Deployment *deployment,
         controller->deployment_is_rollback = is_rollback;
         controller->triggered_since_deployment = controller->baked = false;
         controller->decided = 0;
-        controller->symptoms_mono = 0;
+        controller->symptoms_mono = controller->refused_mono = 0;
         alert_set(controller, "decision", NULL); /* it was about another deployment */
         if (controller->journal && journal_add_deployment(controller->journal, &controller->deployment, &error) < 0)
                 log_error("the deployment of %s could not be journalled: %s", deployment->version, error_text(&error));
@@ -119,12 +121,18 @@ static void look_at_link(Controller *controller) {
                 before[0] ? "current was changed by somebody else" : "found on this machine");
 }
 
+/* A healing is over, but the unit that it has restarted hasn't been looked at since. */
+static bool is_what_was_healed(const Controller *controller, const UnitsState *units) {
+        return controller->healed_mono != 0 && clock_mono_us() - controller->healed_mono < HEALED_US &&
+               strcmp(units->invocation, controller->invocation_healed) == 0;
+}
+
 /* A restart by the supervisor itself isn't a deployment; a new invocation without one is. */
 static void look_at_invocation(Controller *controller) {
         const UnitsState *units = controller->watcher ? watcher_units(controller->watcher) : NULL;
         if (!units || !units->active || units->invocation[0] == '\0')
                 return;
-        if (checkup_heals(controller->checkup)) { /* a unit is being restarted by us */
+        if (checkup_heals(controller->checkup) || is_what_was_healed(controller, units)) {
                 controller->invocation[0] = '\0';
                 return;
         }

@@ -155,6 +155,13 @@ static bool balancer_silent(Controller *controller) {
         return true;
 }
 
+/* Its target could not be proven. The day's budget bounds how often that is tried. */
+static bool refused_until_ready(const Controller *controller) {
+        return controller->refused_mono != 0 &&
+               (controller->readiness.proven_mono <= controller->refused_mono ||
+                clock_mono_us() - controller->refused_mono < controller->config->readiness_interval_us);
+}
+
 static void roll_back(Controller *controller) {
         const Decision *decision = controller->decision;
         const RunWish wish = {
@@ -167,7 +174,7 @@ static void roll_back(Controller *controller) {
                 .decision_id = decision->id,
         };
         Problem problem = {0};
-        if (balancer_silent(controller))
+        if (refused_until_ready(controller) || balancer_silent(controller))
                 return;
         if (controller_begin(controller, &wish, &problem) < 0) {
                 alert_set(controller, "decision", problem.detail);

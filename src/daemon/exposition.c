@@ -6,6 +6,7 @@
 #include "core/names.h"
 #include "core/steps.h"
 #include "daemon/holds.h"
+#include "daemon/readiness.h"
 #include "daemon/telling.h"
 
 #include <inttypes.h>
@@ -124,8 +125,9 @@ static bool held(Controller *controller, HoldKind kind) {
 
 static void readiness(FILE *out, Controller *controller) {
         bool armed = controller->deployment_known && deployment_armed(controller, NULL);
-        gauge_tristate(out, "rollback_target_ready", "Whether the target could be started right now.",
-                       controller->readiness.ready);
+        gauge_tristate(out, "rollback_target_ready",
+                       "Whether the target could be started right now; 0, too, when there is none.",
+                       readiness_target(controller));
         gauge(out, "rollback_armed", "Whether automatic rollback is armed.", armed);
         gauge(out, "rollback_shadow_mode", "Whether what would be rolled back is only recorded.",
               config_shadow(controller->config));

@@ -1,5 +1,6 @@
 /* When readiness is asked for, of which release, and what follows from the answer. */
 #include "daemon/readiness.h"
+#include "base/clock.h"
 
 #include "api/wire.h"
 #include "core/words.h"
@@ -83,6 +84,8 @@ static void conclude(Controller *controller) {
         if (failed)
                 snprintf(message, sizeof message, "%s could not be started now: %s. What to do: %s", readiness->version,
                          readiness->detail, failed->next);
+        if (readiness->ready == KNOWN_TRUE)
+                readiness->proven_mono = clock_mono_us();
         if (failed || readiness->ready == KNOWN_TRUE) /* what isn't known neither raises nor clears */
                 alert_set(controller, "readiness", failed ? message : NULL);
 }
@@ -207,15 +210,20 @@ static json_t *tristate(Tristate value) {
         return value == KNOWN_NOT ? json_null() : json_boolean(value == KNOWN_TRUE);
 }
 
+Tristate readiness_target(const Controller *controller) {
+        const struct Readiness *readiness = &controller->readiness;
+        bool no_target = readiness->version[0] == '\0' && readiness->detail[0] != '\0';
+        return no_target ? KNOWN_FALSE : readiness->ready;
+}
+
 json_t *readiness_json(Controller *controller) {
         const struct Readiness *readiness = &controller->readiness;
         char words[DETAIL_MAX];
-        bool no_target = readiness->version[0] == '\0' && readiness->detail[0] != '\0';
         const Ready *live = &readiness->live;
         Tristate left = ready_judge(live, words, sizeof words);
         return json_pack(
-                "{s:o, s:o, s:o, s:o, s:o, s:o}", "ready", tristate(no_target ? KNOWN_FALSE : readiness->ready),
-                "version", wire_text_or_null(readiness->version), "detail",
+                "{s:o, s:o, s:o, s:o, s:o, s:o}", "ready", tristate(readiness_target(controller)), "version",
+                wire_text_or_null(readiness->version), "detail",
                 wire_text(readiness->detail[0] ? readiness->detail : "not yet looked at"), "checked",
                 wire_time(readiness->target.at_wall), "checks", readiness_checks_json(&readiness->target), "current",
                 live->version[0] ? json_pack("{s:s, s:o, s:o, s:o, s:o}", "version", live->version, "ready",

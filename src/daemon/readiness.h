@@ -100,6 +100,8 @@ void ready_trial_free(ReadyTrial *trial); /* stops what it started; NULL allowed
 
 json_t *readiness_checks_json(const Ready *ready); /* of a target */
 json_t *readiness_json(Controller *controller);    /* GET /api/v3/ready */
+/* Whether a rollback could go to its target now; none is a no. */
+Tristate readiness_target(const Controller *controller);
 /* Why the deployment of `version` would leave no target that is proven ready; false: it would leave one, or nothing is known yet
  * that speaks against it. */
 bool readiness_none_left(const Controller *controller, const char *version, char *why, size_t size);

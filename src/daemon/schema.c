@@ -15,6 +15,15 @@ static int declared_by(const World *world, const char *version, SchemaNeeds *ret
         return release_declares_read(directory, ret_needs, error);
 }
 
+/* It serves, so nobody verifies it any more: its scripts must still be what was taken in when they are run. */
+static void expect_scripts(const World *world, const char *version, SchemaNeeds *needs) {
+        char declares[PATH_MAX];
+        int length =
+                snprintf(declares, sizeof declares, "%s/%s/" RELEASE_DECLARES_FILE, world->config->versions, version);
+        if (length > 0 && (size_t)length < sizeof declares && needs->down_count > 0)
+                release_store_expect_scripts(world->releases, version, declares, needs);
+}
+
 int schema_request(const World *world, const char *leaving, const char *target, SchemaRequest *ret_request,
                    Error *error) {
         AUTO_FREE SchemaRequest *request = calloc(1, sizeof *request);
@@ -27,6 +36,8 @@ int schema_request(const World *world, const char *leaving, const char *target, 
                 return r;
         if (leaving[0] != '\0' && declared_by(world, leaving, &request->leaving, error) < 0)
                 r = 1;
+        else if (leaving[0] != '\0')
+                expect_scripts(world, leaving, &request->leaving);
         memcpy(ret_request, request, sizeof *request);
         return r;
 }

@@ -58,15 +58,16 @@ static int take_decision(void *userdata, const Decision *decision) {
         return rows->decision_count == ROWS_MAX;
 }
 
-/* What was refused or undone before anything was stopped was no rollback. */
+/* What was refused or undone before anything was stopped was no rollback. One of the controller's own is told apart. */
 static int take_run(void *userdata, const Run *run) {
         Rows *rows = userdata;
         bool nothing =
                 run->outcome == OUTCOME_REFUSED || run->outcome == OUTCOME_CANCELLED || run->outcome == OUTCOME_UNDONE;
-        if (run->plan.kind != RUN_ROLLBACK || run->plan.mode == MODE_AUTOMATIC || nothing)
+        if (run->plan.kind != RUN_ROLLBACK || nothing)
                 return 0;
         ShadowRollback *row = &rows->rollbacks[rows->rollback_count++];
-        *row = (ShadowRollback){.run_id = run->id, .at_wall = run->created_wall};
+        *row = (ShadowRollback){
+                .run_id = run->id, .at_wall = run->created_wall, .automatic = run->plan.mode == MODE_AUTOMATIC};
         memcpy(row->from, run->plan.from, sizeof row->from);
         return rows->rollback_count == ROWS_MAX;
 }
@@ -121,11 +122,12 @@ static json_t *report_json(const ShadowInput *input, const ShadowReport *report,
         for (unsigned i = 0; i < count; i++)
                 if (cases[i].verdict != SHADOW_QUIET)
                         json_array_append_new(list, case_json(&cases[i]));
-        return json_pack("{s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "from", wire_time(input->from_wall),
+        return json_pack("{s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "from", wire_time(input->from_wall),
                          "to", wire_time(input->to_wall), "deployments", (int)count, "right",
                          (int)report->counts[SHADOW_RIGHT], "wrong", (int)report->counts[SHADOW_WRONG], "missed",
                          (int)report->counts[SHADOW_MISSED], "undecided", (int)report->counts[SHADOW_UNDECIDED],
-                         "quiet", (int)report->counts[SHADOW_QUIET], "precision_percent",
+                         "automatic", (int)report->counts[SHADOW_AUTOMATIC], "quiet",
+                         (int)report->counts[SHADOW_QUIET], "precision_percent",
                          wire_percent(report->precision_ppm), "sooner_median_s",
                          seconds_or_null(report->sooner_median_us), "cases", list);
 }

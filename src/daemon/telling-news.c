@@ -140,6 +140,7 @@ void news_of_run(const TellIdentity *identity, const Run *run, int64_t deploymen
         else
                 words_append(draft->text, sizeof draft->text, " begun by %s: %s", draft->by, draft->reason);
         news->severity = severity_of_run(run);
+        news->ends_p0 = ended && severity_of_begun(run) == SEVERITY_P0;
         news->at_wall = run->created_wall;
         news->ended_wall = ended ? run->ended_wall : 0;
         news->run_id = run->id;

@@ -26,6 +26,7 @@ typedef struct Gathering {
         int64_t now_mono, now_wall;
         ValidationInput input;
         char units[DETAIL_MAX], probe[DETAIL_MAX], health[DETAIL_MAX], baseline[DETAIL_MAX], run_words[DETAIL_MAX];
+        char rows_lost[DETAIL_MAX];
         char traffic[DETAIL_MAX], source[DETAIL_MAX], byzantine[DETAIL_MAX], data[DETAIL_MAX], incidents[DETAIL_MAX],
                 logs[DETAIL_MAX], alerts[DETAIL_MAX];
 } Gathering;
@@ -135,11 +136,25 @@ static void gather_baseline(Gathering *gathering) {
             clock_format_rfc3339(baseline.at_wall, time, sizeof time));
 }
 
+/* Also on the way back to the original: its schema may have been taken back too. */
+static void gather_rows_lost(Gathering *gathering, const StepRecord *step) {
+        const char *lost = strstr(step->detail, ROWS_LOST_WORDS);
+        if (!lost || gathering->rows_lost[0])
+                return;
+        const char *end = strstr(lost, "; " SCHEMA_CHANGED_WORD);
+        SAY(gathering, rows_lost, "%.*s", end ? (int)(end - lost) : DETAIL_MAX, lost);
+        gathering->input.rows_lost = gathering->rows_lost;
+}
+
 static void gather_run(Gathering *gathering) {
         const Run *run = gathering->run;
         gathering->input.requests_failed = run ? run->requests_failed : -1;
         gathering->input.in_flight_cut = run ? run->in_flight_cut : 0;
         gathering->input.run_words = gathering->run_words;
+        if (run) {
+                gather_rows_lost(gathering, &run->steps[STEP_RESTORE_VERSION]);
+                gather_rows_lost(gathering, &run->recovery[STEP_RESTORE_VERSION]);
+        }
         if (!run)
                 SAY(gathering, run_words, "no run of ours to go by");
         else if (run->requests_failed < 0)

@@ -4,12 +4,11 @@
  *   drain CUT_MS BUDGET_MS | restore BUDGET_MS [everything: 1] | query BUDGET_MS | collect BUDGET_MS | pulse
  * Between commands the event loop runs, so a drained driver keeps its gate closed. The end of stdin ends it without restoring. */
 #include "adapters/adapter.h"
-#include "base/settings-build.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <string.h>
-#include <sys/epoll.h>
+
+#include "tool-line.h"
 
 static sd_event *event;
 static const TrafficDriver *traffic;
@@ -33,18 +32,14 @@ static int64_t now_us(void) {
 static void tell(json_t *answer) {
         json_object_set_new(answer, "ms", json_real((double)(now_us() - begun_us) / 1000));
         json_object_set(answer, "warnings", warnings);
-        json_dumpf(answer, stdout, JSON_COMPACT);
-        putchar('\n');
-        fflush(stdout);
-        json_decref(answer);
+        tool_tell(answer);
         json_array_clear(warnings);
 }
 
 static json_t *describe(const OpResult *result) {
-        static const char *const statuses[] = {"done", "failed", "timed_out"};
-        return json_pack("{sssssI ss}", "status", statuses[result->status], "error",
-                         result->status == OP_DONE ? "" : error_text(&result->error), "number",
-                         (json_int_t)result->number, "detail", result->detail);
+        json_t *answer = tool_result(result);
+        json_object_set_new(answer, "number", json_integer(result->number));
+        return answer;
 }
 
 static void on_act(void *userdata, const OpResult *result) {
@@ -112,46 +107,7 @@ static void act(const char *line) {
                 return;
         }
         if (r < 0)
-                tell(json_pack("{ssss}", "status", "refused", "error", error_text(&error)));
-}
-
-static int on_input(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        (void)source, (void)events, (void)userdata;
-        static char buffer[512];
-        static size_t used;
-        ssize_t n = read(fd, buffer + used, sizeof buffer - 1 - used);
-        if (n <= 0)
-                return sd_event_exit(event, 0);
-        used += (size_t)n;
-        buffer[used] = '\0';
-        char *end = strchr(buffer, '\n');
-        if (!end)
-                return 0;
-        *end = '\0';
-        act(buffer);
-        used = 0; /* one command at a time: the script waits for the answer */
-        return 0;
-}
-
-static int set(Settings *settings, const SettingSpec *specs, char *argument, Error *error) {
-        char *value = strchr(argument, '=');
-        if (!value)
-                return error_set(error, -EINVAL, "%s: not KEY=VALUE", argument);
-        *value++ = '\0';
-        const SettingSpec *spec = settings_spec(specs, argument);
-        if (!spec || spec->type != SETTING_LIST)
-                return settings_set(settings, argument, value, error);
-        const char *items[64] = {0};
-        unsigned count = 0;
-        for (char *item = strtok(value, ","); item && count < 63; item = strtok(NULL, ","))
-                items[count++] = item;
-        return settings_set_list(settings, argument, items, error);
-}
-
-static int serve(void) {
-        tell(json_pack("{ss}", "status", "open"));
-        int r = sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN, on_input, NULL);
-        return r < 0 ? r : sd_event_loop(event);
+                tell(tool_refused(&error));
 }
 
 int main(int argc, char **argv) {
@@ -167,7 +123,7 @@ int main(int argc, char **argv) {
         warnings = json_array();
         int r = specs ? settings_new(specs, &settings, &error) : error_set(&error, -EINVAL, "no such driver");
         for (int i = 3; i < argc && r >= 0; i++)
-                r = set(settings, specs, argv[i], &error);
+                r = tool_set(settings, specs, argv[i], &error);
         if (r >= 0)
                 r = sd_event_new(&event);
         if (r >= 0)
@@ -176,10 +132,9 @@ int main(int argc, char **argv) {
         if (r >= 0)
                 r = traffic ? traffic->open(&context, settings, &driver, &error)
                             : metrics->open(&context, settings, &rules, &driver, &error);
-        if (r < 0)
-                tell(json_pack("{ssss}", "status", "refused", "error", error_text(&error)));
-        else
-                r = serve();
+        tell(r < 0 ? tool_refused(&error) : tool_open());
+        if (r >= 0)
+                r = tool_serve(event, act);
         op_cancel(op);
         if (driver && traffic)
                 traffic->close(driver);

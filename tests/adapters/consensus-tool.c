@@ -4,14 +4,13 @@
  * then one command a line on stdin, one line of JSON as the answer on stdout:
  *   look MEMBER_MS | move FROM TO BUDGET_MS (ids) | successor */
 #include "adapters/adapter.h"
-#include "base/settings-build.h"
 #include "core/consensus.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <string.h>
-#include <sys/epoll.h>
+
+#include "tool-line.h"
 
 static sd_event *event;
 static const ConsensusDriver *consensus;
@@ -30,16 +29,7 @@ static int64_t now_us(void) {
 
 static void tell(json_t *answer) {
         json_object_set_new(answer, "ms", json_real((double)(now_us() - begun_us) / 1000));
-        json_dumpf(answer, stdout, JSON_COMPACT);
-        putchar('\n');
-        fflush(stdout);
-        json_decref(answer);
-}
-
-static json_t *describe(const OpResult *result) {
-        static const char *const statuses[] = {"done", "failed", "timed_out"};
-        return json_pack("{ss ss ss}", "status", statuses[result->status], "error",
-                         result->status == OP_DONE ? "" : error_text(&result->error), "detail", result->detail);
+        tool_tell(answer);
 }
 
 static json_t *member_json(const ConsensusMember *member, bool byzantine) {
@@ -59,7 +49,7 @@ static void on_look(void *userdata, const OpResult *result) {
         static const char *const tristate[] = {"unknown", "lost", "held"};
         (void)userdata;
         op = NULL;
-        json_t *answer = describe(result), *members = json_array();
+        json_t *answer = tool_result(result), *members = json_array();
         if (result->status != OP_DONE) {
                 json_decref(members);
                 tell(answer);
@@ -81,7 +71,7 @@ static void on_look(void *userdata, const OpResult *result) {
 static void on_moved(void *userdata, const OpResult *result) {
         (void)userdata;
         op = NULL;
-        tell(describe(result));
+        tell(tool_result(result));
 }
 
 static void act(const char *line) {
@@ -104,46 +94,7 @@ static void act(const char *line) {
                 return;
         }
         if (r < 0)
-                tell(json_pack("{ssss}", "status", "refused", "error", error_text(&error)));
-}
-
-static int on_input(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        (void)source, (void)events, (void)userdata;
-        static char buffer[512];
-        static size_t used;
-        ssize_t n = read(fd, buffer + used, sizeof buffer - 1 - used);
-        if (n <= 0)
-                return sd_event_exit(event, 0);
-        used += (size_t)n;
-        buffer[used] = '\0';
-        char *end = strchr(buffer, '\n');
-        if (!end)
-                return 0;
-        *end = '\0';
-        act(buffer);
-        used = 0; /* one command at a time: the script waits for the answer */
-        return 0;
-}
-
-static int set(Settings *settings, char *argument, Error *error) {
-        char *value = strchr(argument, '=');
-        if (!value)
-                return error_set(error, -EINVAL, "%s: not KEY=VALUE", argument);
-        *value++ = '\0';
-        const SettingSpec *spec = settings_spec(consensus->settings, argument);
-        if (!spec || spec->type != SETTING_LIST)
-                return settings_set(settings, argument, value, error);
-        const char *items[64] = {0};
-        unsigned count = 0;
-        for (char *item = strtok(value, ","); item && count < 63; item = strtok(NULL, ","))
-                items[count++] = item;
-        return settings_set_list(settings, argument, items, error);
-}
-
-static int serve(void) {
-        tell(json_pack("{ss}", "status", "open"));
-        int r = sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN, on_input, NULL);
-        return r < 0 ? r : sd_event_loop(event);
+                tell(tool_refused(&error));
 }
 
 int main(int argc, char **argv) {
@@ -157,7 +108,7 @@ int main(int argc, char **argv) {
         int r = consensus ? settings_new(consensus->settings, &settings, &error)
                           : error_set(&error, -EINVAL, "no such driver");
         for (int i = 3; i < argc && r >= 0; i++)
-                r = set(settings, argv[i], &error);
+                r = tool_set(settings, consensus->settings, argv[i], &error);
         if (r >= 0)
                 r = sd_event_new(&event);
         if (r >= 0)
@@ -165,10 +116,9 @@ int main(int argc, char **argv) {
         const DriverContext context = {.event = event, .http = http};
         if (r >= 0)
                 r = consensus->open(&context, settings, &driver, &error);
-        if (r < 0)
-                tell(json_pack("{ssss}", "status", "refused", "error", error_text(&error)));
-        else
-                r = serve();
+        tell(r < 0 ? tool_refused(&error) : tool_open());
+        if (r >= 0)
+                r = tool_serve(event, act);
         op_cancel(op);
         if (driver)
                 consensus->close(driver);

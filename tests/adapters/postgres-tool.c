@@ -5,26 +5,15 @@
  *   cancel                                                           what is under way: no answer comes any more
  *   ping                                                             answered at once, as long as nothing blocks the loop */
 #include "adapters/postgres-internal.h"
-#include "base/settings-build.h"
 
-#include <errno.h>
-#include <jansson.h>
 #include <string.h>
-#include <sys/epoll.h>
 
-#define LINE_MAX_BYTES 65536
+#include "tool-line.h"
 
 static sd_event *event;
 static Postgres *driver;
 static PgQuery *query;
 static Op *op;
-
-static void tell(json_t *answer) {
-        json_dumpf(answer, stdout, JSON_COMPACT);
-        putchar('\n');
-        fflush(stdout);
-        json_decref(answer);
-}
 
 static json_t *rows_json(const PGresult *rows) {
         json_t *list = json_array();
@@ -44,35 +33,29 @@ static void on_rows(void *userdata, const PgAnswer *answer) {
         json_t *results = json_array();
         for (unsigned i = 0; i < answer->count; i++)
                 json_array_append_new(results, rows_json(answer->rows[i]));
-        tell(json_pack("{so ss si ss}", "results", results, "error",
-                       answer->error.code ? error_text(&answer->error) : "", "code", answer->error.code, "sqlstate",
-                       answer->sqlstate));
+        tool_tell(json_pack("{so ss si ss}", "results", results, "error",
+                            answer->error.code ? error_text(&answer->error) : "", "code", answer->error.code,
+                            "sqlstate", answer->sqlstate));
 }
 
 static void on_notice(void *userdata, const char *line) {
         (void)userdata;
-        tell(json_pack("{ss}", "notice", line));
+        tool_tell(json_pack("{ss}", "notice", line));
 }
 
 static void on_progress(void *userdata, const DataCheckNews *news) {
         (void)userdata;
-        tell(json_pack("{ss ss? sb si si}", "progress", news->about, "finding", news->finding, "damage", news->damage,
-                       "done", (int)news->done, "total", (int)news->total));
-}
-
-static json_t *describe(const OpResult *result) {
-        static const char *const statuses[] = {"done", "failed", "timed_out"};
-        return json_pack("{ss ss ss}", "status", statuses[result->status], "error",
-                         result->status == OP_DONE ? "" : error_text(&result->error), "detail", result->detail);
+        tool_tell(json_pack("{ss ss? sb si si}", "progress", news->about, "finding", news->finding, "damage",
+                            news->damage, "done", (int)news->done, "total", (int)news->total));
 }
 
 static void on_checked(void *userdata, const OpResult *result) {
         (void)userdata;
         op = NULL;
-        json_t *answer = describe(result);
+        json_t *answer = tool_result(result);
         if (result->status == OP_DONE)
                 json_object_set_new(answer, "problems", json_integer(result->number));
-        tell(answer);
+        tool_tell(answer);
 }
 
 static json_t *replica_json(const Replica *replica) {
@@ -86,7 +69,7 @@ static json_t *replica_json(const Replica *replica) {
 static void on_replication(void *userdata, const OpResult *result) {
         (void)userdata;
         op = NULL;
-        json_t *answer = describe(result), *replicas = json_array();
+        json_t *answer = tool_result(result), *replicas = json_array();
         if (result->status == OP_DONE) {
                 const ReplicationState *state = &result->replication;
                 for (unsigned i = 0; i < state->count; i++)
@@ -95,7 +78,7 @@ static void on_replication(void *userdata, const OpResult *result) {
                                                          (int)state->expected, "detail", state->detail));
         }
         json_object_set_new(answer, "replicas", replicas);
-        tell(answer);
+        tool_tell(answer);
 }
 
 static void act(const char *line) {
@@ -115,49 +98,11 @@ static void act(const char *line) {
         else if (strcmp(verb, "cancel") == 0) {
                 query = pg_query_cancel(query);
                 op = op_cancel(op);
-                tell(json_pack("{ss}", "status", "cancelled"));
+                tool_tell(json_pack("{ss}", "status", "cancelled"));
         } else
-                tell(json_pack("{ss}", "status", "pong"));
+                tool_tell(json_pack("{ss}", "status", "pong"));
         if (r < 0)
-                tell(json_pack("{ssss}", "status", "refused", "error", error_text(&error)));
-}
-
-static int on_input(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        (void)source, (void)events, (void)userdata;
-        static char buffer[LINE_MAX_BYTES];
-        static size_t used;
-        ssize_t n = read(fd, buffer + used, sizeof buffer - 1 - used);
-        if (n <= 0)
-                return sd_event_exit(event, 0);
-        used += (size_t)n;
-        buffer[used] = '\0';
-        for (char *end; (end = strchr(buffer, '\n'));) {
-                *end = '\0';
-                act(buffer);
-                used -= (size_t)(end + 1 - buffer);
-                memmove(buffer, end + 1, used + 1);
-        }
-        return 0;
-}
-
-static int set(Settings *settings, char *argument, Error *error) {
-        char *value = strchr(argument, '='), *name = strchr(argument, '.');
-        if (!value)
-                return error_set(error, -EINVAL, "%s: not KEY=VALUE", argument);
-        *value++ = '\0';
-        const char *const items[] = {value, NULL};
-        if (name && name < value) {
-                *name++ = '\0';
-                return settings_add_entry(settings, argument, name, items, error);
-        }
-        const SettingSpec *spec = settings_spec(postgres_data_driver.settings, argument);
-        if (!spec || spec->type != SETTING_LIST)
-                return settings_set(settings, argument, value, error);
-        const char *list[16] = {0};
-        unsigned count = 0;
-        for (char *item = strtok(value, ","); item && count < 15; item = strtok(NULL, ","))
-                list[count++] = item;
-        return settings_set_list(settings, argument, list, error);
+                tool_tell(tool_refused(&error));
 }
 
 int main(int argc, char **argv) {
@@ -166,19 +111,16 @@ int main(int argc, char **argv) {
         void *opened = NULL;
         int r = settings_new(postgres_data_driver.settings, &settings, &error);
         for (int i = 1; i < argc && r >= 0; i++)
-                r = set(settings, argv[i], &error);
+                r = tool_set(settings, postgres_data_driver.settings, argv[i], &error);
         if (r >= 0)
                 r = sd_event_new(&event);
         const DriverContext context = {.event = event};
         if (r >= 0)
                 r = postgres_data_driver.open(&context, settings, &opened, &error);
         driver = opened;
-        tell(r < 0 ? json_pack("{ssss}", "status", "refused", "error", error_text(&error))
-                   : json_pack("{ss}", "status", "open"));
+        tool_tell(r < 0 ? tool_refused(&error) : tool_open());
         if (r >= 0)
-                r = sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN, on_input, NULL);
-        if (r >= 0)
-                r = sd_event_loop(event);
+                r = tool_serve(event, act);
         pg_query_cancel(query);
         op_cancel(op);
         if (driver)

@@ -5,12 +5,11 @@
  *    "limit_ms": N}       NEEDS: {"version": V, "works_with": [V...], "down": [{"to": V, "script": PATH}...]}
  * and lines of JSON as the answer: {"progress": TEXT}... and the result. */
 #include "adapters/adapter.h"
-#include "base/settings-build.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <string.h>
-#include <sys/epoll.h>
+
+#include "tool-line.h"
 
 static sd_event *event;
 static const DataDriver *data;
@@ -18,33 +17,23 @@ static void *driver;
 static Op *op;
 static bool gating;
 
-static void tell(json_t *answer) {
-        json_dumpf(answer, stdout, JSON_COMPACT);
-        putchar('\n');
-        fflush(stdout);
-        json_decref(answer);
-}
-
 static void on_progress(void *userdata, const char *line) {
         (void)userdata;
-        tell(json_pack("{ss}", "progress", line));
+        tool_tell(json_pack("{ss}", "progress", line));
 }
 
 static void on_done(void *userdata, const OpResult *result) {
-        static const char *const statuses[] = {"done", "failed", "timed_out"};
         static const char *const verdicts[] = {"unknown", "compatible", "reversible", "refused"};
         (void)userdata;
         op = NULL;
-        json_t *answer =
-                json_pack("{ss ss ss}", "status", statuses[result->status], "error",
-                          result->status == OP_DONE ? "" : error_text(&result->error), "detail", result->detail);
+        json_t *answer = tool_result(result);
         const SchemaGate *gate = &result->gate;
         if (gating && result->status == OP_DONE)
                 json_object_update_new(answer,
                                        json_pack("{ss ss ss ss sI ss}", "verdict", verdicts[gate->verdict], "current",
                                                  gate->current, "wanted", gate->wanted, "script", gate->script,
                                                  "estimate_us", (json_int_t)gate->estimate_us, "detail", gate->detail));
-        tell(answer);
+        tool_tell(answer);
 }
 
 static void copy(char *to, size_t size, const json_t *from) {
@@ -60,6 +49,7 @@ static void read_needs(const json_t *from, SchemaNeeds *needs) {
                 copy(needs->works_with[needs->works_count++], VERSION_MAX, item);
         json_array_foreach(json_object_get(from, "down"), i, item) {
                 copy(needs->down[needs->down_count].to, VERSION_MAX, json_object_get(item, "to"));
+                copy(needs->down[needs->down_count].digest, sizeof needs->down->digest, json_object_get(item, "digest"));
                 copy(needs->down[needs->down_count++].script, PATH_TEXT_MAX, json_object_get(item, "script"));
         }
 }
@@ -81,40 +71,8 @@ static void act(const char *line) {
         int r = gating ? data->gate(driver, &request, budget_us, on_done, NULL, &op, &error)
                        : data->restore(driver, &request, on_progress, budget_us, on_done, NULL, &op, &error);
         if (r < 0)
-                tell(json_pack("{ssss}", "status", "refused", "error", error_text(&error)));
+                tool_tell(tool_refused(&error));
         json_decref(command);
-}
-
-static int on_input(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        (void)source, (void)events, (void)userdata;
-        static char buffer[8192];
-        static size_t used;
-        ssize_t n = read(fd, buffer + used, sizeof buffer - 1 - used);
-        if (n <= 0)
-                return sd_event_exit(event, 0);
-        used += (size_t)n;
-        buffer[used] = '\0';
-        char *end = strchr(buffer, '\n');
-        if (!end)
-                return 0;
-        *end = '\0';
-        act(buffer);
-        used = 0; /* one command at a time: the script waits for the answer */
-        return 0;
-}
-
-static int set(Settings *settings, char *argument, Error *error) {
-        char *value = strchr(argument, '=');
-        if (!value)
-                return error_set(error, -EINVAL, "%s: not KEY=VALUE", argument);
-        *value++ = '\0';
-        return settings_set(settings, argument, value, error);
-}
-
-static int serve(void) {
-        tell(json_pack("{ss}", "status", "open"));
-        int r = sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN, on_input, NULL);
-        return r < 0 ? r : sd_event_loop(event);
 }
 
 int main(int argc, char **argv) {
@@ -125,16 +83,15 @@ int main(int argc, char **argv) {
         data = data_driver_find(argv[1]);
         int r = data ? settings_new(data->settings, &settings, &error) : error_set(&error, -EINVAL, "no such driver");
         for (int i = 3; i < argc && r >= 0; i++)
-                r = set(settings, argv[i], &error);
+                r = tool_set(settings, data->settings, argv[i], &error);
         if (r >= 0)
                 r = sd_event_new(&event);
         const DriverContext context = {.event = event, .state_directory = argv[2]};
         if (r >= 0)
                 r = data->open(&context, settings, &driver, &error);
-        if (r < 0)
-                tell(json_pack("{ssss}", "status", "refused", "error", error_text(&error)));
-        else
-                r = serve();
+        tool_tell(r < 0 ? tool_refused(&error) : tool_open());
+        if (r >= 0)
+                r = tool_serve(event, act);
         op_cancel(op);
         if (driver)
                 data->close(driver);

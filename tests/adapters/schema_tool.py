@@ -53,10 +53,10 @@ class Migrator:
         assert line, "the tool ended, or told nothing within 60 s"
         return json.loads(line)
 
-    def send(self, verb, script=None, budget_ms=40_000, limit_ms=600_000, to=OLD, target=OLD, works_with=(), declared=True, **more):
+    def send(self, verb, script=None, budget_ms=40_000, limit_ms=600_000, to=OLD, target=OLD, works_with=(), declared=True, digest="", **more):
         command = {"verb": verb, "budget_ms": budget_ms, "limit_ms": limit_ms, "release": target, "run_id": 7,
                    "target": {"version": target, "works_with": [target, *works_with]} if declared else None,
-                   "leaving": {"version": NEW, "works_with": [NEW], "down": [{"to": to, "script": str(script)}] if script else []}, **more}
+                   "leaving": {"version": NEW, "works_with": [NEW], "down": [{"to": to, "script": str(script), "digest": digest}] if script else []}, **more}
         self.process.stdin.write(json.dumps(command) + "\n")
         self.process.stdin.flush()
 

@@ -90,6 +90,35 @@ static void test_beyond(void **state) {
         }
 }
 
+static void test_elsewhere(void **state) {
+        (void)state;
+        static const char *const reaches[] = {
+                "CREATE SERVER other FOREIGN DATA WRAPPER postgres_fdw",
+                "alter server other OPTIONS (SET host 'x')",
+                "CREATE USER MAPPING FOR a SERVER other",
+                "CREATE FOREIGN DATA WRAPPER w",
+                "IMPORT FOREIGN SCHEMA public FROM SERVER other INTO here",
+                "CREATE EXTENSION dblink",
+                "CREATE EXTENSION IF NOT EXISTS postgres_fdw",
+                "SELECT dblink('dbname=other', 'DELETE FROM t')",
+                "SELECT * FROM public.DBLINK_exec ('a', 'b')",
+                "SELECT \"dblink_send_query\"('a', 'b')",
+                "DO $$ BEGIN PERFORM dblink_connect('a'); END $$",
+                "DO $a$BEGIN EXECUTE $b$SELECT dblink('a')$b$; END$a$",
+                "CREATE FUNCTION f() RETURNS text LANGUAGE sql AS 'SELECT dblink(''a'')'"};
+        for (size_t i = 0; i < sizeof reaches / sizeof reaches[0]; i++) {
+                char script[160];
+                snprintf(script, sizeof script, "SELECT 1;\n%s;\n", reaches[i]);
+                refuses(script, "line 2: ");
+                refuses(script, "reaches beyond this database");
+        }
+        refuses("DO $$\nBEGIN\n  PERFORM dblink('a');\nEND $$;", "line 3: dblink: ");
+        takes("-- dblink(\nDROP EXTENSION dblink; DROP SERVER other CASCADE;");
+        takes("SELECT dblink, my_dblink(1), 'dblink' FROM dblinks;");
+        takes("COPY t FROM stdin;\ndblink('a')\n\\.\n");
+        takes("DO $$ BEGIN PERFORM my_dblink(1); END $$;");
+}
+
 static void test_copy(void **state) {
         (void)state;
         takes("COPY t (a, b) FROM stdin;\nCOMMIT;\n\\! rm\n'\n\\.\nSELECT 1;\n");
@@ -180,13 +209,10 @@ static void test_cut_anywhere(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_plain),
-                cmocka_unit_test(test_transactions),
-                cmocka_unit_test(test_beyond),
-                cmocka_unit_test(test_copy),
-                cmocka_unit_test(test_psql_commands),
-                cmocka_unit_test(test_quotes),
-                cmocka_unit_test(test_read_in_two_ways),
+                cmocka_unit_test(test_plain),        cmocka_unit_test(test_transactions),
+                cmocka_unit_test(test_beyond),       cmocka_unit_test(test_elsewhere),
+                cmocka_unit_test(test_copy),         cmocka_unit_test(test_psql_commands),
+                cmocka_unit_test(test_quotes),       cmocka_unit_test(test_read_in_two_ways),
                 cmocka_unit_test(test_cut_anywhere),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 anybody was killed in the middle."""
 
 import contextlib
+import hashlib
 import os
 import signal
 import subprocess
@@ -75,9 +76,9 @@ def reversible(migrator, script, **more):
 
 
 @contextlib.contextmanager
-def holding(cluster, sql):
+def holding(cluster, sql, user="novacron"):
     """A session that has done this, and stays."""
-    words = [PROGRAMS / "psql", "-h", cluster.directory, "-p", str(cluster.primary.port), "-U", "novacron", "-d", "novacron", "-XqAt"]
+    words = [PROGRAMS / "psql", "-h", cluster.directory, "-p", str(cluster.primary.port), "-U", user, "-d", "novacron", "-XqAt"]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
         session.stdin.write(sql + ";\n\\echo held\n")
         session.stdin.flush()
@@ -156,6 +157,17 @@ def test_script_that_others_may_write(migrator):
     script.chmod(0o666)
     answer = migrator.gate(script)
     assert answer["verdict"] == "refused" and "chmod" in answer["detail"]
+
+
+def test_script_that_is_not_what_was_taken_in(migrator, cluster):
+    before, script = state(cluster), migrator.script("\ufeff" + DROP_NOTE)
+    known = hashlib.sha256(script.read_bytes()).hexdigest()
+    reversible(migrator, script, digest=known)
+    script.write_text("\ufeff-- mended\n" + DROP_NOTE)
+    answer, refused = migrator.gate(script, digest=known), migrator.restore(script, digest=known)
+    assert answer["verdict"] == "refused" and str(script) in answer["detail"] and "auto-rollback adopt" in answer["detail"], answer
+    assert refused["status"] == "failed" and "auto-rollback adopt" in refused["error"], refused
+    assert state(cluster) == before
 
 
 def test_settings_that_are_refused(make):
@@ -269,9 +281,11 @@ def test_loss_aborts(migrator, cluster, loss):
     reversible(migrator, script)
     result = migrator.restore(script)
     assert result["status"] == "failed" and why in result["error"] and "as it was" in result["error"], result
+    assert "(--allow-row-loss)" in result["error"]
     assert state(cluster) == before
     allowed = migrator.restore(script, allow_row_loss=True)
     assert allowed["status"] == "done" and version(cluster) == OLD, allowed
+    assert allowed["detail"].startswith("rows were lost, as allowed: ") and why in allowed["detail"].partition("; schema ")[0], allowed
     assert any("allowed for this run" in line for line in migrator.told)
 
 
@@ -313,7 +327,17 @@ def test_dropped_table_when_it_is_allowed(migrator, cluster):
     result = migrator.restore(script, allow_row_loss=True)
     assert result["status"] == "done", result
     assert any("2000 rows" in line for line in migrator.told)
+    assert result["detail"].startswith(f"rows were lost, as allowed: public.orders: 2000 rows vanish; schema {NEW} -> {OLD}, "), result
     assert cluster.psql("select to_regclass('orders') is null") == "t"
+
+
+def test_losses_that_are_too_many_to_name_are_counted(make, cluster):
+    names = [f"a_table_with_a_long_name_{number}" for number in range(9)]
+    migrator = make(MADE + "".join(f"create table {name} (id int); insert into {name} values (1);" for name in names))
+    result = migrator.restore(migrator.script("".join(f"drop table {name};\n" for name in names) + BACK), allow_row_loss=True)
+    lost, _, rest = result["detail"].partition("; schema ")
+    assert result["status"] == "done" and names[0] in lost and lost.endswith(" more, named in the log") and rest, result
+    assert all(any(name in line for line in migrator.told) for name in names)
 
 
 def test_empty_table_may_be_dropped(make, cluster):
@@ -354,6 +378,69 @@ def test_dump_puts_it_back(migrator, cluster):
     assert command.startswith("pg_restore ") and str(dump) in command
     subprocess.run(command, shell=True, env={"PATH": f"{PROGRAMS}:/usr/bin:/bin"}, check=True)
     assert state(cluster) == before
+
+
+def put_back(migrator):
+    """By the command that was printed."""
+    command = migrator.told[1].partition("to put it back: ")[2]
+    assert command.startswith("pg_restore "), migrator.told
+    subprocess.run(command, shell=True, env={"PATH": f"{PROGRAMS}:/usr/bin:/bin"}, check=True)
+
+
+def test_extensions_of_the_administrator(make, cluster):
+    """A role without superuser can neither make nor drop them."""
+    migrator = make()
+    cluster.allow_amcheck()
+    cluster.psql("create extension hstore", "comment on extension hstore is 'ours'", user="postgres")
+    cluster.psql("alter table orders add column more hstore default 'a=>1'")
+    before, script = state(cluster), migrator.script(DROP_NOTE)
+    reversible(migrator, script)
+    assert migrator.restore(script)["status"] == "done" and version(cluster) == OLD
+    put_back(migrator)
+    assert state(cluster) == before
+    assert cluster.psql("select string_agg(extname, ',' order by extname) from pg_extension") == "amcheck,hstore,plpgsql"
+    assert cluster.psql("select has_function_privilege('bt_index_check(regclass, boolean)', 'execute')") == "t"
+    assert migrator.restore(script)["status"] == "done"
+
+
+def test_extension_of_the_service_comes_back_with_the_dump(make, cluster):
+    migrator = make(MADE + "create extension \"uuid-ossp\"; create table tokens (id uuid default uuid_generate_v4()); insert into tokens values (default);")
+    before, script = state(cluster), migrator.script("alter table tokens alter column id drop default;\ndrop extension \"uuid-ossp\";\n" + BACK)
+    reversible(migrator, script)
+    assert migrator.restore(script)["status"] == "done" and version(cluster) == OLD
+    put_back(migrator)
+    assert state(cluster) == before and cluster.psql("select length(uuid_generate_v4()::text)") == "36"
+
+
+def test_extension_that_the_administrator_must_make_where_it_is_rehearsed(make, cluster):
+    migrator = make()
+    cluster.psql("drop database if exists novacron_rehearsal", database="postgres", user="postgres")
+    cluster.psql("create extension pg_prewarm", user="postgres")
+    script = migrator.script(DROP_NOTE)
+    answer = migrator.gate(script)
+    assert answer["verdict"] == "refused" and "needs the extension pg_prewarm" in answer["detail"], answer
+    assert "psql -d novacron_rehearsal -c 'CREATE EXTENSION \"pg_prewarm\"'" in answer["detail"], answer
+    try:
+        cluster.psql('create extension "pg_prewarm"', database="novacron_rehearsal", user="postgres")
+        reversible(migrator, script)
+    finally:
+        cluster.psql("drop database novacron_rehearsal", database="postgres", user="postgres")
+
+
+def test_two_make_the_place_to_rehearse_at_once(make, cluster):
+    """Both have seen that it isn't there."""
+    migrator, other = make(), Migrator(cluster)
+    waiting = "select count(*) from pg_stat_activity where query like 'CREATE DATABASE%' and wait_event_type = 'Lock'"
+    cluster.psql("drop database if exists novacron_rehearsal", database="postgres", user="postgres")
+    try:
+        with holding(cluster, "begin; lock table pg_database in share mode", user="postgres"):
+            migrator.send("gate", migrator.script(DROP_NOTE))
+            other.send("gate", other.script(DROP_NOTE))
+            cluster.until(lambda: cluster.psql(waiting, user="postgres") == "2", "both are at it")
+        for answer in (migrator.result(), other.result()):
+            assert answer["verdict"] == "reversible", answer
+    finally:
+        other.close()
 
 
 # ---- another one is at work ----

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -166,6 +167,21 @@ static void test_the_end(UNUSED void **state) {
 }
 
 /* What has come in when the server ends is not begun any more: its event loop is over. */
+/* In its loop, with nothing left to do: else it would look for more once it goes on, before it hears that it shall end. */
+static void wait_until_it_waits(void) {
+        char path[64], stat[256] = "";
+        snprintf(path, sizeof path, "/proc/%d/stat", (int)fixture_pid);
+        for (unsigned i = 0; i < 10000; i++) {
+                AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+                ssize_t n = fd < 0 ? -1 : read(fd, stat, sizeof stat - 1);
+                const char *name_end = n > 0 ? strrchr(stat, ')') : NULL;
+                if (name_end && name_end[2] == 'S')
+                        return;
+                usleep(1000);
+        }
+        fail_msg("the server is still busy after 10 s: %s", stat);
+}
+
 static void test_nothing_is_begun_at_the_end(UNUSED void **state) {
         int fds[2], status;
         for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
@@ -174,6 +190,7 @@ static void test_nothing_is_begun_at_the_end(UNUSED void **state) {
                 AUTO_FREE char *known = http_read(fds[i], "}\n");
                 assert_int_equal(http_status(known), 200);
         }
+        wait_until_it_waits();
         kill(fixture_pid, SIGSTOP);
         assert_int_equal(waitpid(fixture_pid, &status, WUNTRACED), fixture_pid);
         assert_true(http_send_text(fds[0], DRAIN_REQUEST("Host: localhost\r\n")));

@@ -36,7 +36,8 @@ def test_not_ready_and_unknown_have_exit_codes(stage):
     fits(golden("ready-not", done.stdout))
     stage.end()
     stage.controller(ready=ready(None, [], detail="not yet looked at", checked=None))
-    assert stage.cli("ready").returncode == 8
+    done = stage.cli("ready")
+    assert done.returncode == 8 and "ask again in a moment" in done.stdout
     stage.end()
     stage.controller(ready=ready(False, [], version=None, detail="no earlier release is fit"))
     done = stage.cli("ready")
@@ -116,6 +117,44 @@ def test_runbook_3_of_a_run_that_holds(stage):
     assert states(stage, "3") == ["done", "next", "open", "open", "done", "open", "open"]
     tell(stage, [incident(cause="hold", severity="P0", run=18, state="resolved")], [{**HOLDING, "released": True}])
     assert states(stage, "3") == ["done"] * 7
+
+
+REFUSED = run(0, id=20, mode="automatic", initiator="controller", decision=6, outcome="refused", serving="v3.0.0", validation=None,
+              failure="the balancer has two configurations", reason="error rate 10.00 % > 1.0 % in 4 of 5 samples over 120 s")
+
+
+def test_runbook_3_of_an_automatic_rollback_that_was_refused(stage):
+    tell(stage, [incident(severity="P0", run=20)], [REFUSED, run(id=17)])
+    answer = json.loads(stage.cli("runbook", "3", "--json").stdout)
+    assert (answer["concerned"], answer["run"], answer["incident"]) == (True, 20, 3)
+    assert "the balancer has two configurations" in answer["steps"][0]["look"]
+    assert json.loads(stage.cli("runbook", "1", "--json").stdout)["run"] is None, "none has occurred"
+    tell(stage, [incident(severity="P0", run=20, state="resolved")], [REFUSED, run(id=17)])
+    assert json.loads(stage.cli("runbook", "3", "--json").stdout)["concerned"] is False
+
+
+def test_runbook_3_of_the_worst_incident_that_no_failed_run_explains(stage):
+    tell(stage, [incident(severity="P0", run=17)], [run(id=17)])
+    answer = json.loads(stage.cli("runbook", "3", "--json").stdout)
+    assert (answer["concerned"], answer["run"], answer["incident"]) == (True, 17, 3)
+    tell(stage, [incident(severity="P0", run=None, title="Manual review", outcome="not rolled back")])
+    answer = json.loads(stage.cli("runbook", "3", "--json").stdout)
+    assert (answer["concerned"], answer["run"], answer["incident"]) == (True, None, 3)
+    assert "Incident 3" in answer["steps"][0]["look"]
+
+
+def test_runbook_2_without_a_target_says_so(stage):
+    tell(stage, runs=[run(id=17)], target=None)
+    for key, title in (("2", "Assess Severity"), ("3", "Attempt Recovery")):
+        told = {step["title"]: step for step in json.loads(stage.cli("runbook", key, "--json").stdout)["steps"]}
+        assert told[title]["look"].endswith("There is no release that a rollback could go to."), told[title]
+
+
+def test_issue_3_without_a_database_is_not_applicable(stage):
+    stage.controller(status=status(), history={"runs": [], "deployments": []}, ready=ready(current=True))
+    assert states(stage, "issue-3")[:3] == ["not_applicable"] * 3
+    text = stage.cli("runbook", "issue-3").stdout
+    assert "[-] 1. Check current schema version" in text and "Not applicable." in text and "[x] 1." not in text
 
 
 def test_nothing_is_asked_of_who_has_no_such_trouble(stage):

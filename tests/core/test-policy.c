@@ -410,7 +410,7 @@ static void names_what_could_be_chosen(void **state UNUSED) {
         assert_int_equal(policy_target(&request, target, &doubt, &error), -ENOENT);
         assert_string_equal(
                 error.message,
-                "no release below v3.0.0 is left to go back to; there are: v3.1.0 (good), v2.3.1 (failed): name one with --to");
+                "no release below v3.0.0 is left to go back to; there are: v3.1.0 (good), v2.3.1 (failed): to go to one, name it: auto-rollback manual --to VERSION");
         request.count = 0;
         assert_int_equal(policy_target(&request, target, &doubt, &error), -ENOENT);
         assert_string_equal(error.message,

@@ -123,11 +123,35 @@ static void test_the_time_counts(UNUSED void **state) {
         assert_int_equal(judge(&input), 0); /* made before the time that is asked about */
 }
 
+/* Two automatic rollbacks are no deployments, and what they put back was neither quiet nor an operator's doing. */
+static void test_an_automatic_rollback_is_told_apart(UNUSED void **state) {
+        const Deployment deployments[] = {
+                made(1, 100 * SEC, "v2.4.0", "", 0),         made(2, 10 * HOUR, "v3.0.0", "v2.4.0", 1),
+                made(3, 11 * HOUR, "v2.4.0", "v3.0.0", 2),   made(4, 12 * HOUR, "v3.1.0", "v2.4.0", 3),
+                made(5, 13 * HOUR, "v2.4.0", "v3.1.0", 4),
+        };
+        ShadowRollback rollbacks[] = {rolled_back(2, 11 * HOUR - SEC, "v3.0.0"),
+                                      rolled_back(4, 13 * HOUR - SEC, "v3.1.0")};
+        rollbacks[0].automatic = rollbacks[1].automatic = true;
+        const ShadowInput input = {.rollbacks = rollbacks,
+                                   .rollback_count = 2,
+                                   .deployments = deployments,
+                                   .deployment_count = ARRAY_SIZE(deployments),
+                                   .now_wall = 20 * HOUR};
+        assert_int_equal(judge(&input), 3);
+        assert_int_equal(report.counts[SHADOW_AUTOMATIC], 2);
+        assert_int_equal(report.counts[SHADOW_QUIET], 1);
+        assert_int_equal(report.counts[SHADOW_MISSED], 0);
+        assert_int_equal(cases[1].run_id, 2);
+        assert_int_equal(report.precision_ppm, -1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_each_deployment_is_one_case),
                 cmocka_unit_test(test_by_other_means_is_a_rollback_too),
                 cmocka_unit_test(test_the_time_counts),
+                cmocka_unit_test(test_an_automatic_rollback_is_told_apart),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -219,6 +219,18 @@ static void damaged_data_is_data_loss(void **state UNUSED) {
         assert_int_equal(verdict_of(&world, VALIDATE_DATA_LOSS), CHECK_FAILED);
 }
 
+static void rows_that_went_are_data_loss_though_they_were_allowed_to(void **state UNUSED) {
+        World world;
+        set_up(&world);
+        world.input.rows_lost = ROWS_LOST_WORDS "public.orders: 9 rows vanish";
+        assert_int_equal(verdict_of(&world, VALIDATE_DATA_LOSS), CHECK_FAILED);
+        assert_string_equal(world.result.checks[VALIDATE_DATA_LOSS].measured,
+                            "rows were lost, as allowed: public.orders: 9 rows vanish; "
+                            "0 cut; 0 failed or refused, none of them acknowledged");
+        world.input.requests_failed = -1;
+        assert_int_equal(verdict_of(&world, VALIDATE_DATA_LOSS), CHECK_FAILED);
+}
+
 static void traffic_flows_when_requests_arrive(void **state UNUSED) {
         World world;
         set_up(&world);
@@ -372,6 +384,7 @@ int main(void) {
                 cmocka_unit_test(latency_is_compared_with_the_release_s_own),
                 cmocka_unit_test(data_loss_is_what_was_cut),
                 cmocka_unit_test(damaged_data_is_data_loss),
+                cmocka_unit_test(rows_that_went_are_data_loss_though_they_were_allowed_to),
                 cmocka_unit_test(traffic_flows_when_requests_arrive),
                 cmocka_unit_test(monitoring_is_recent),
                 cmocka_unit_test(both_lists_are_whole),

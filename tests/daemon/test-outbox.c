@@ -153,9 +153,10 @@ static void settle(const Stage *stage) {
                 ;
 }
 
-static void put(const Stage *stage, const char *text, NewsKind kind, Severity severity) {
+static void put_end(const Stage *stage, const char *text, NewsKind kind, Severity severity, bool ends_p0) {
         News news = {.kind = kind,
                      .severity = severity,
+                     .ends_p0 = ends_p0,
                      .text = text,
                      .source = "metrics",
                      .from = "",
@@ -168,6 +169,10 @@ static void put(const Stage *stage, const char *text, NewsKind kind, Severity se
         snprintf(news.event, sizeof news.event, "event/%s", text);
         outbox_put(stage->outbox, &news);
         settle(stage);
+}
+
+static void put(const Stage *stage, const char *text, NewsKind kind, Severity severity) {
+        put_end(stage, text, kind, severity, false);
 }
 
 static void alert(const Stage *stage, const char *text) {
@@ -346,6 +351,17 @@ static void test_who_hears_of_what(UNUSED void **state) {
         close_stage(&stage);
 }
 
+/* The end of what was P0 is told to whom its beginning was, as what it is: nobody is paged by it. */
+static void test_who_hears_of_an_end(UNUSED void **state) {
+        Stage stage = open_stage("end", "urgent: {notify: 'http://u', severity: P0}");
+        put_end(&stage, "one", NEWS_RUN_ENDED, SEVERITY_P1, false);
+        assert_null(on_its_way("urgent"));
+        put_end(&stage, "two", NEWS_RUN_ENDED, SEVERITY_P1, true);
+        assert_next("urgent", "two");
+        assert_string_equal(on_its_way("urgent")->path, "/notify");
+        close_stage(&stage);
+}
+
 /* While a run is under way nobody gets long. */
 static void test_hurry(UNUSED void **state) {
         Stage stage = open_stage("hurry",
@@ -417,6 +433,7 @@ int main(void) {
                 cmocka_unit_test(test_what_can_not_be_kept),
                 cmocka_unit_test(test_one_that_fails_for_long_is_said),
                 cmocka_unit_test(test_who_hears_of_what),
+                cmocka_unit_test(test_who_hears_of_an_end),
                 cmocka_unit_test(test_hurry),
                 cmocka_unit_test(test_pages_alone),
                 cmocka_unit_test(test_what_stands_is_repeated),

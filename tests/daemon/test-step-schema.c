@@ -246,6 +246,35 @@ static void a_request_holds_what_both_say(UNUSED void **state) {
         assert_int_equal(schema_request(&world, "v2.4.0", "v3.0.0", &request, &error), -EINVAL);
 }
 
+static const char *expected_of_v3(void) {
+        static SchemaRequest request;
+        Error error = {0};
+        assert_int_equal(schema_request(&world, "v3.0.0", "v2.4.0", &request, &error), 0);
+        assert_int_equal(request.leaving.down_count, 1);
+        return request.leaving.down[0].digest;
+}
+
+/* Of "select 1;\n"; nothing is said of a release that was never taken in. */
+static void a_script_must_be_what_was_taken_in(UNUSED void **state) {
+        static const char digest[] = "4a45092ccf992ea92250053a80b931b787924ba61648f420555511b84f10ab6c";
+        assert_string_equal(expected_of_v3(), "");
+        take_in("v3.0.0");
+        assert_string_equal(expected_of_v3(), digest);
+        put("versions/v3.0.0/notes.sql", "select 2;\n");
+        assert_string_equal(expected_of_v3(), digest);
+        put("versions/v3.0.0/notes.sql", "select 1;\n");
+        put("versions/v3.0.0/other.sql", "select 1;\n");
+        put("versions/v3.0.0/release.yaml", "schema: {version: v3.0.0, down: {v2.4.0: other.sql}}\n");
+        assert_string_equal(expected_of_v3(), SCRIPT_NOT_KNOWN);
+        put("versions/v3.0.0/release.yaml", "# mine\n" V3);
+        assert_string_equal(expected_of_v3(), SCRIPT_NOT_KNOWN);
+        put("versions/v3.0.0/release.yaml", V3);
+        assert_string_equal(expected_of_v3(), digest);
+        take_in("v3.0.0");
+        put("state/manifests/v3.0.0.manifest", "nonsense\n");
+        assert_string_equal(expected_of_v3(), SCRIPT_NOT_KNOWN);
+}
+
 static void what_one_can_have_left_the_other_works_with(UNUSED void **state) {
         SchemaNeeds narrow = {.declared = true, .works_count = 1, .works_with = {"v2.4.0"}},
                     wide = {.declared = true, .works_count = 2, .works_with = {"v3.0.0", "v2.4.0"}}, silent = {0};
@@ -493,6 +522,7 @@ static void the_probe_includes_the_schema(UNUSED void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(a_request_holds_what_both_say),
+                TEST(a_script_must_be_what_was_taken_in),
                 TEST(what_one_can_have_left_the_other_works_with),
                 TEST(the_gate_decides_before_anything_is_touched),
                 TEST(an_emergency_goes_on_without_a_database_only_when_that_can_do_no_harm),

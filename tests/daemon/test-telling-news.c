@@ -1,6 +1,8 @@
 /* What happened, in words, and under names that stay the same. */
 #include "daemon/telling-news.h"
 
+#include "core/severity.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -71,6 +73,29 @@ static void test_a_run_ends(UNUSED void **state) {
                                             "v3.0.0. it would not start");
         assert_true(bad->news.failed);
         assert_int_equal(bad->news.severity, SEVERITY_P0);
+}
+
+/* A receiver that wants P0 only has heard of its beginning. */
+static void test_an_emergency_ends(UNUSED void **state) {
+        static const RunOutcome ends[] = {OUTCOME_SUCCEEDED, OUTCOME_REFUSED,  OUTCOME_CANCELLED,
+                                          OUTCOME_UNDONE,    OUTCOME_PUT_BACK, OUTCOME_HELD};
+        Run run = some_run();
+        run.plan.mode = MODE_EMERGENCY;
+        AUTO_FREE NewsDraft *begun = draft_of_run(&run, 4);
+        assert_int_equal(begun->news.severity, SEVERITY_P0);
+        assert_false(begun->news.ends_p0);
+        run.ended_wall = AT + 5;
+        for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+                run.outcome = ends[i];
+                AUTO_FREE NewsDraft *ended = draft_of_run(&run, 4);
+                assert_int_equal(ended->news.kind, NEWS_RUN_ENDED);
+                assert_true(ended->news.ends_p0);
+                assert_int_equal(ended->news.severity, severity_of_run(&run)); /* that it is over pages nobody */
+        }
+        run.plan.mode = MODE_MANUAL; /* its beginning was none */
+        run.outcome = OUTCOME_SUCCEEDED;
+        AUTO_FREE NewsDraft *manual = draft_of_run(&run, 4);
+        assert_false(manual->news.ends_p0);
 }
 
 /* The same event has the same id whenever it is told; no other has it. What belongs together shares its chain. */
@@ -159,8 +184,12 @@ static void test_a_trace(UNUSED void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_a_run_begins), cmocka_unit_test(test_a_run_ends), cmocka_unit_test(test_names),
-                cmocka_unit_test(test_alerts),       cmocka_unit_test(test_a_trace),
+                cmocka_unit_test(test_a_run_begins),
+                cmocka_unit_test(test_a_run_ends),
+                cmocka_unit_test(test_an_emergency_ends),
+                cmocka_unit_test(test_names),
+                cmocka_unit_test(test_alerts),
+                cmocka_unit_test(test_a_trace),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@ import pytest
 from fixtures import module_host, pytest_runtest_makereport  # noqa: F401
 from schema_site import DOWN, DOWN_LOSES, DOWN_HELD_UP, UP, SchemaSite, needs_postgres
 from test_kill_9 import Killer, settled
-from testsite import CONTROLLER, HELD, NOT_VERIFIED, PUT_BACK, REFUSED, SERVICE_UNIT, UNITS, step
+from testsite import CONTROLLER, HELD, NOT_VERIFIED, PUT_BACK, REFUSED, SERVICE_UNIT, UNITS, VALIDATION_FAILED, step
 
 pytestmark = needs_postgres
 
@@ -99,8 +99,29 @@ def test_without_a_way_back_nothing_is_touched(site):
     site.check_ledger(load.end())
 
 
+def test_a_script_that_is_not_what_was_taken_in_is_not_run(site):
+    version = site.new_release()
+    script = f"/opt/novacron/versions/{version}/migrations/down-v2.4.0.sql"
+    site.deploy(version)
+    known, rows = site.read(script), site.rows("orders")
+    site.write(script, "-- mended by hand\n" + known)
+    plan = site.cli_json("plan", "--to", "v2.4.0")
+    assert plan["database"]["verdict"] == "refused" and script in plan["refused"] and "auto-rollback adopt" in plan["refused"], plan
+    for verb in ("manual", "emergency"):
+        done = site.cli(verb, "--yes", "--to", "v2.4.0", "it must go", check=REFUSED)
+        assert "auto-rollback adopt" in done.stdout + done.stderr
+    site.check_wholly("v3.0.0")
+    assert site.rows("orders") == rows and site.serving() == version
+    site.cli("adopt", "--yes", version, check=0)
+    site.cli("manual", "--yes", "--to", "v2.4.0", "it may go")
+    site.check_wholly("v2.4.0")
+
+
 def test_rows_that_would_go_stop_it_unless_an_operator_says_so(site):
     version = site.new_release(down=DOWN_LOSES)
+    dumps = site.inside("/var/lib/novacron/dumps")
+    for path in dumps.glob("run-*"):
+        path.unlink()
     load = site.load(rate=100)
     site.deploy(version)
     rows = site.rows("orders"), site.rows("events")
@@ -110,17 +131,45 @@ def test_rows_that_would_go_stop_it_unless_an_operator_says_so(site):
     run = site.runs()[0]
     assert (run["outcome"], run["serving"], run["allow_row_loss"]) == ("put_back", version, False)
     assert "events" in run["failure"], run["failure"]
+    assert step(run, "restore_version")["attempt"] == 1, "the same rows would go again: it isn't tried twice"
+    assert [path.name for path in dumps.iterdir()] == [f"run-{run['id']}-novacron.dump"]
     site.check_wholly("v3.0.0")
     assert (site.rows("orders"), site.rows("events")) == rows
     assert site.serving() == version
     done = site.cli("manual", "--yes", "--to", "v2.4.0", "--allow-row-loss", "they may go")
-    assert done.returncode in (0, NOT_VERIFIED), done.stdout + done.stderr
+    assert done.returncode == VALIDATION_FAILED, "rows went: " + done.stdout + done.stderr
     run = site.runs()[0]
     assert (run["outcome"], run["allow_row_loss"]) == ("succeeded", True)
+    assert restored(run).startswith("rows were lost, as allowed: public.events: "), restored(run)
+    assert re.search(r"\[[^x]\] Zero data loss confirmed.*rows were lost, as allowed: public.events: ", done.stdout), done.stdout
     site.check_wholly("v2.4.0")
     assert site.rows("orders") == rows[0] and site.rows("events").startswith("40|")
     entry = site.cli_json("audit", "--limit", "10")["entries"][0]
     assert entry["arguments"]["allow_row_loss"] is True, entry
+    site.check_ledger(load.end())
+
+
+def test_a_safety_dump_that_has_no_room_stops_it(site):
+    dumps = "/var/lib/novacron/dumps"
+    version = site.new_release()
+    load = site.load(rate=40)
+    site.deploy(version)
+    rows = site.rows("orders"), site.rows("events")
+    site.host.mount_small_disk(dumps, "64k")
+    site.host.run(["chown", "--reference=/var/lib/novacron", dumps])
+    try:
+        site.host.fill_disk(dumps)
+        site.cli("manual", "--yes", "--to", "v2.4.0", "it must go", check=PUT_BACK)
+        assert not list(site.inside(dumps).glob("run-*")), "no half of a dump is left"
+    finally:
+        site.host.run(["umount", dumps])
+    run = site.runs()[0]
+    assert (run["outcome"], run["serving"]) == ("put_back", version)
+    for words in (f"{dumps}/run-{run['id']}-novacron.dump", "nothing was changed", "No space left on device", "make room there"):
+        assert words in run["failure"], run["failure"]
+    site.check_wholly("v3.0.0")
+    assert (site.rows("orders"), site.rows("events")) == rows
+    assert site.serving() == version
     site.check_ledger(load.end())
 
 

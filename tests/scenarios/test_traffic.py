@@ -110,7 +110,7 @@ def test_drained_and_given_back(site):
     assert "requests wait at the gate for at most 15 s, then get 503" in drained["detail"], drained
     assert drained["by"].startswith("root") and drained["since"] and drained["sample_age_s"] < 1, drained
     assert metrics(site, "connections")["active"] == 0
-    again = drain(site, 1)
+    again = drain(site, 10)
     assert (again["state"], again["since"]) == ("drained", drained["since"]), "the first owner stays"
     waiting = one_request(site)
     for status in site.watch(1.2):

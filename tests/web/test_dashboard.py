@@ -86,6 +86,10 @@ def test_it_shows_a_bad_deployment_from_trigger_to_validated(site, browsers):
     site.check_ledger(load.end(), run)
 
 
+FAKE_GATE = """(window.plainFetch = window.fetch, window.fetch = async (path, options) => String(path).includes("/plan?")
+  ? Response.json({database: {verdict: "refused", detail: "no way back is proven"}}) : window.plainFetch(path, options), 0)"""
+
+
 def test_rolling_back_by_keyboard(site, browsers):
     site.release("v2.4.0")
     site.release("v3.0.0")
@@ -100,6 +104,18 @@ def test_rolling_back_by_keyboard(site, browsers):
     assert browser.ask("document.activeElement.className") == "skip"
     browser.press("Enter")
     assert browser.ask("document.activeElement.id") == "main"
+
+    # a database's word on the target: this site has none, so the plan's answer is put in its place
+    browser.ask(FAKE_GATE)
+    browser.tab_to("manual")
+    browser.press("Enter")
+    browser.wait_text("dialog", "Database: no way back is proven", "Rows may be lost")
+    assert browser.ask("document.activeElement.id") == "reason", "whoever types already isn't disturbed"
+    assert not browser.ask("document.getElementById('allow-row-loss').checked")
+    browser.check_accessible("manual with a database")
+    browser.shot("manual-with-a-database", whole=False)
+    browser.press("Escape")
+    browser.ask("(window.fetch = window.plainFetch, 0)")
 
     browser.tab_to("manual")
     browser.press("Enter")
