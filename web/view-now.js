@@ -52,20 +52,28 @@ let lastWord = null; // when the controller was last heard, while it isn't
 const fact = (name, tone, word, ...detail) =>
   h("div", { class: "fact" }, h("dt", null, name, lastWord && h("span", { class: "as-of" }, ", as of ", ago(lastWord))), h("dd", null, badge(lastWord ? "unknown" : tone, word), h("p", { class: "detail" }, detail)));
 
-/* What its readiness rests on, item by item, across the whole width; what is not ok says what to do. */
-function checklist({ target }) {
+/* What its readiness rests on, item by item; what is not ok says what to do. */
+function checklist(checks = []) {
   const tones = { ok: "good", failed: "bad", unknown: "unknown", not_applicable: "unknown" };
-  const checks = target?.checks ?? [];
-  return checks.length > 0 && h("div", { class: "fact wide" }, h("dt", null, `What the readiness of ${target.version} rests on`), h("dd", null, h("details", { class: "checklist", open: checks.some(({ verdict }) => verdict === "failed") },
+  return checks.length > 0 && h("details", { class: "checklist", open: hasFailed(checks) },
     h("summary", null, `${count(checks.filter(({ verdict }) => verdict === "ok").length)} of ${count(checks.length)} checks ok`),
-    h("ul", null, checks.map(({ title, verdict, measured, next }) => h("li", null, icon(tones[verdict] ?? "unknown"), h("span", null, `${title}, ${verdict.replace("_", " ")}: ${measured}${next && verdict !== "ok" ? `. ${sentence(next)}` : ""}`)))))));
+    h("ul", null, checks.map(({ title, verdict, measured, next }) => h("li", null, icon(tones[verdict] ?? "unknown"), h("span", null, `${title}, ${verdict.replace("_", " ")}: ${measured}${next && verdict !== "ok" ? `. ${sentence(next)}` : ""}`)))));
 }
+
+const hasFailed = (checks = []) => checks.some(({ verdict }) => verdict === "failed");
+
+/* Unfolded it needs the whole width; while all is well nothing on the page moves for it. */
+const whyNotReady = ({ target }) =>
+  hasFailed(target?.checks) && h("div", { class: "fact wide" }, h("dt", null, `Why ${target.version} is not ready`), h("dd", null, checklist(target.checks)));
 
 function target(status) {
   const { target } = status;
   if (!target) return fact("Roll back to", "warn", "nothing", "No earlier release is fit for it.");
   const [tone, word] = target.ready === null ? ["unknown", "readiness unknown"] : target.ready ? ["good", "ready"] : ["bad", "not ready"];
-  return fact("Roll back to", tone, `${target.version}, ${word}`, `${sentence(target.state)}. ${sentence(target.detail)}`);
+  const shown = fact("Roll back to", tone, `${target.version}, ${word}`, `${sentence(target.state)}. ${sentence(target.detail)}`);
+  const list = !hasFailed(target.checks) && checklist(target.checks);
+  if (list) shown.lastChild.append(list);
+  return shown;
 }
 
 /* Why nothing would be rolled back by itself, though it is armed; null when it would. */
@@ -130,7 +138,7 @@ export function showFacts(state) {
   lastWord = state.connection === "lost" ? state.heard : null;
   document.getElementById("main").classList.toggle("stale", lastWord !== null);
   if (!state.status) return show(host, ["Runs", "Health check", "Traffic", "Roll back to", "Automatic rollback", "Deployments"].map((name) => fact(name, "unknown", UNKNOWN, "")));
-  show(host, [service, probe, traffic, target, armed, deployments, checklist].map((one) => one(state.status)));
+  show(host, [service, probe, traffic, target, armed, deployments, whyNotReady].map((one) => one(state.status)));
 }
 
 /* ---- alerts ---- */

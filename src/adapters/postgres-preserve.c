@@ -224,12 +224,11 @@ static void add_vanishing(PgFeed *feed, const PgTransaction *of, unsigned i) {
         const PgTable *table = &of->plan->tables[i];
         CLEANUP(named_clear) Named at = named(feed, table->schema, table->name);
         AUTO_FREE char *literal = shown(feed, table);
-        pg_feed_format(
-                feed,
-                "SELECT EXISTS (SELECT FROM ONLY %s.%s) AS nc_some \\gset\n\\if :nc_some\n"
-                "SELECT '%s lost ' || %s || ': ' || pg_catalog.count(*) || ' rows %s' FROM ONLY %s.%s;\n",
-                or_empty(at.schema), or_empty(at.name), of->key, or_empty(literal),
-                of->allow_row_loss ? "vanish" : "would vanish", or_empty(at.schema), or_empty(at.name));
+        pg_feed_format(feed,
+                       "SELECT EXISTS (SELECT FROM ONLY %s.%s) AS nc_some \\gset\n\\if :nc_some\n"
+                       "SELECT '%s lost ' || %s || ': ' || pg_catalog.count(*) || ' rows %s' FROM ONLY %s.%s;\n",
+                       or_empty(at.schema), or_empty(at.name), of->key, or_empty(literal),
+                       of->allow_row_loss ? "vanish" : "would vanish", or_empty(at.schema), or_empty(at.name));
         add_lost(feed, of);
         pg_feed_format(feed, "\\endif\n");
 }

@@ -189,10 +189,11 @@ static bool explain_extension(const PgRehearsal *rehearsal, const char *said, Er
                 return false;
         at += strlen(denied);
         int length = (int)strcspn(at, "\"\n");
-        error_set(error, -EPROTO,
-                  "the schema needs the extension %.*s, which the role %s may not create in the database '%s', where the "
-                  "way back is rehearsed; as a superuser, once: psql -d %s -c 'CREATE EXTENSION \"%.*s\"'",
-                  length, at, rehearsal->postgres->server.user, rehearsal->scratch, rehearsal->scratch, length, at);
+        error_set(
+                error, -EPROTO,
+                "the schema needs the extension %.*s, which the role %s may not create in the database '%s', where the "
+                "way back is rehearsed; as a superuser, once: psql -d %s -c 'CREATE EXTENSION \"%.*s\"'",
+                length, at, rehearsal->postgres->server.user, rehearsal->scratch, rehearsal->scratch, length, at);
         return true;
 }
 
@@ -297,9 +298,9 @@ static void on_created(void *userdata, const PgAnswer *answer) {
         PgRehearsal *rehearsal = userdata;
         rehearsal->query = NULL;
         /* Somebody else has made it meanwhile: before this was begun, or while it was under way. */
-        bool there = strcmp(answer->sqlstate, "42P04") == 0 ||
-                     (strcmp(answer->sqlstate, "23505") == 0 &&
-                      strstr(answer->error.message, "pg_database_datname_index"));
+        bool there =
+                strcmp(answer->sqlstate, "42P04") == 0 ||
+                (strcmp(answer->sqlstate, "23505") == 0 && strstr(answer->error.message, "pg_database_datname_index"));
         if (answer->error.code && !there)
                 finish(rehearsal, NULL, &answer->error);
         else

@@ -250,7 +250,8 @@ static void on_psql_ended(void *userdata, const ProcessExit *exit, const char *s
         else if (restore->refused[0])
                 snprintf(what, sizeof what, "%s", restore->refused);
         else if (over_rows)
-                snprintf(what, sizeof what, "%s: allow the loss of rows for this run (--allow-row-loss) if that is what you want",
+                snprintf(what, sizeof what,
+                         "%s: allow the loss of rows for this run (--allow-row-loss) if that is what you want",
                          restore->lost);
         else
                 snprintf(what, sizeof what, "%.390s", error_text(&restore->failure));
@@ -312,8 +313,8 @@ static void on_gated(void *userdata, const SchemaGate *gate, PgWay *way, PgPlan 
                 op_fail(&restore->op, &error);
         } else {
                 tell(restore, "safety dump of %s begins", restore->postgres->server.database);
-                if (pg_dump_begin(restore->postgres, restore->request.run_id, restore->way.facts.own_extensions, on_dumped,
-                                  restore, &restore->dump, &error) < 0)
+                if (pg_dump_begin(restore->postgres, restore->request.run_id, restore->way.facts.own_extensions,
+                                  on_dumped, restore, &restore->dump, &error) < 0)
                         op_fail(&restore->op, &error);
         }
 }

@@ -149,10 +149,11 @@ static int check_expected(const PgWay *way, Error *error) {
         digest_text(way, digest);
         if (way->expected[0] == '\0' || strcmp(way->expected, digest) == 0)
                 return 0;
-        return error_set(error, -EBADMSG,
-                         "%s, or the release.yaml that names it, was altered since the release was taken in, so it is not "
-                         "run: put the release back as it was, or accept what is there with: auto-rollback adopt",
-                         way->original);
+        return error_set(
+                error, -EBADMSG,
+                "%s, or the release.yaml that names it, was altered since the release was taken in, so it is not "
+                "run: put the release back as it was, or accept what is there with: auto-rollback adopt",
+                way->original);
 }
 
 int pg_way_read(const Postgres *postgres, PgWay *way, char *ret_copy, size_t size, Error *error) {

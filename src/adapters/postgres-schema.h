@@ -19,14 +19,14 @@
 
 /* What the live database says of itself. */
 typedef struct PgFacts {
-        char version[VERSION_MAX]; /* schema_version */
-        char catalogue[128];       /* a fingerprint: changes when the schema does, not when rows do */
-        char search_path[512];     /* of the role in this database */
-        char own_extensions[1024]; /* patterns for pg_dump -e: those that the role could drop and make again */
+        char version[VERSION_MAX];  /* schema_version */
+        char catalogue[128];        /* a fingerprint: changes when the schema does, not when rows do */
+        char search_path[512];      /* of the role in this database */
+        char own_extensions[1024];  /* patterns for pg_dump -e: those that the role could drop and make again */
         char used_extensions[1024]; /* those that the schema may need: all but amcheck, which only looks */
-        bool may_create;           /* the role may make databases */
-        bool scratch;              /* the database for rehearsals is there */
-        int64_t bytes;             /* of all tables: what a dump reads */
+        bool may_create;            /* the role may make databases */
+        bool scratch;               /* the database for rehearsals is there */
+        int64_t bytes;              /* of all tables: what a dump reads */
 } PgFacts;
 
 /* What the gate hands to the act, and the rehearsal needs. */

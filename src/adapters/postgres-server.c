@@ -36,10 +36,11 @@ static int check_password_file(const char *path, Error *error) {
 int pg_host_check(const char *host, Error *error) {
         if (host[0] == '/' || is_address(host))
                 return 0;
-        return error_set(error, -EINVAL,
-                         "data.postgres.host: '%.100s' is neither an address nor the directory of a socket; a name isn't "
-                         "looked up, because that could block: give its address",
-                         host);
+        return error_set(
+                error, -EINVAL,
+                "data.postgres.host: '%.100s' is neither an address nor the directory of a socket; a name isn't "
+                "looked up, because that could block: give its address",
+                host);
 }
 
 int pg_server_check(const PgServer *server, Error *error) {

@@ -41,7 +41,7 @@ static const char *verdict_words(const json_t *one) {
                : pick_is(one, "verdict", "missed") ? "missed: an operator rolled it back, nothing was decided before"
                : pick_is(one, "verdict", "automatic")
                        ? "automatic: shadow mode was off, and the controller rolled it back"
-                                                   : "undecided: not old enough, or replaced by another release";
+                       : "undecided: not old enough, or replaced by another release";
 }
 
 static void print_case(const Terminal *out, const json_t *one) {
@@ -75,9 +75,12 @@ void print_shadow(const Terminal *out, const json_t *report) {
                      quantity_time(pick(report, "to"), to, sizeof to));
         fprintf(out->file,
                 "  right %" PRId64 ", wrong %" PRId64 ", missed %" PRId64 ", undecided %" PRId64
-                ", automatic %" PRId64 "; neither decided nor rolled back %" PRId64 "\n",
+                "; neither decided nor rolled back %" PRId64 "\n",
                 pick_int(report, "right", 0), pick_int(report, "wrong", 0), pick_int(report, "missed", 0),
-                pick_int(report, "undecided", 0), pick_int(report, "automatic", 0), pick_int(report, "quiet", 0));
+                pick_int(report, "undecided", 0), pick_int(report, "quiet", 0));
+        if (pick_int(report, "automatic", 0) > 0)
+                fprintf(out->file, "  rolled back automatically, while shadow mode was off %" PRId64 "\n",
+                        pick_int(report, "automatic", 0));
         fprintf(out->file, "  precision %s",
                 quantity_percent(pick(report, "precision_percent"), precision, sizeof precision));
         if (pick_number(report, "sooner_median_s", &sooner))

@@ -15,8 +15,8 @@
 static Tone tone_of(const char *word) {
         static const char *const good[] = {"active", "healthy",  "flowing", "ready",
                                            "good",   "watching", "passed",  "succeeded"};
-        static const char *const bad[] = {"failed",  "unhealthy", "not ready", "degraded",
-                                          "HOLDING", "inactive",  "drained",   "not possible:", "failing"};
+        static const char *const bad[] = {"failed",   "unhealthy", "not ready",     "degraded", "HOLDING",
+                                          "inactive", "drained",   "not possible:", "failing"};
         for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
                 if (strcmp(word, good[i]) == 0)
                         return TONE_GOOD;
@@ -227,9 +227,9 @@ static void incidents_row(const Terminal *out, const json_t *status) {
                         worst = severity;
         }
         if (unresolved > 0)
-                row(out, "Incidents", open ? "open" : "unresolved",
-                    "%" PRId64 "%s%s%s%s: auto-rollback incidents", unresolved, worst[0] ? " (" : "",
-                    worst[0] && unresolved > 1 ? "worst " : "", worst, worst[0] ? ")" : "");
+                row(out, "Incidents", open ? "open" : "unresolved", "%" PRId64 "%s%s%s%s: auto-rollback incidents",
+                    unresolved, worst[0] ? " (" : "", worst[0] && unresolved > 1 ? "worst " : "", worst,
+                    worst[0] ? ")" : "");
 }
 
 static void receivers_row(const Terminal *out, const json_t *status) {

@@ -263,8 +263,8 @@ static void read_facts(const RunbookSources *sources, RunbookMatter *matter) {
 
 /* It failed, and something of it is left to do. */
 static bool is_left(const RunbookSources *sources, const json_t *run, const json_t *incident) {
-        return run && has_failed(run) && (mended(sources, run, incident) != KNOWN_TRUE ||
-                                          (incident && !pick_is(incident, "state", "resolved")));
+        return run && has_failed(run) &&
+               (mended(sources, run, incident) != KNOWN_TRUE || (incident && !pick_is(incident, "state", "resolved")));
 }
 
 /* ---- is the situation there? ---- */
@@ -291,8 +291,9 @@ static Tristate is_concerned(const Runbook *runbook, const RunbookSources *sourc
         if (strcmp(runbook->key, "2") == 0)
                 return tri(sources->status,
                            known[FACT_ROLLED_BACK] != KNOWN_TRUE || known[FACT_VALIDATED] != KNOWN_TRUE);
-        bool failed = is_left(sources, matter->run, matter->incident) ||
-                      (strcmp(runbook->key, "3") == 0 && matter->incident && matter->incident == unresolved_p0(sources));
+        bool failed =
+                is_left(sources, matter->run, matter->incident) ||
+                (strcmp(runbook->key, "3") == 0 && matter->incident && matter->incident == unresolved_p0(sources));
         return tri(sources->status, pick(sources->status, "run") || failed);
 }
 

@@ -68,8 +68,8 @@ static const RunbookStep failed[] = {
 static const RunbookStep incomplete[] = {
         {"Check rollback logs", "{run_words}. {failure}.", "tail -100 {log}", FACT_NONE, NULL,
          "Find the step that failed, and why."},
-        {"Verify previous version exists", "{target_words}.", "ls -la {versions}/\nauto-rollback ready",
-         FACT_READY, "the target is ready", NULL},
+        {"Verify previous version exists", "{target_words}.", "ls -la {versions}/\nauto-rollback ready", FACT_READY,
+         "the target is ready", NULL},
         {"Manually start previous version", "{live_link} Units: {units_words}.", "systemctl start {units}",
          FACT_SERVING, "the live release's units are active and its health check answers", NULL},
         {"Check service logs", NULL, "journalctl -u {units} -n 100", FACT_NONE, NULL, "Read why it didn't start."},

@@ -83,12 +83,9 @@ unsigned runbook_tick(const Runbook *runbook, const RunbookFacts *facts, Runbook
 }
 
 const char *runbook_state_name(RunbookState state) {
-        static const char *const names[] = {[RUNBOOK_DONE] = "done",
-                                            [RUNBOOK_NEXT] = "next",
-                                            [RUNBOOK_OPEN] = "open",
-                                            [RUNBOOK_UNKNOWN] = "unknown",
-                                            [RUNBOOK_YOURS] = "yours",
-                                            [RUNBOOK_NOT_APPLICABLE] = "not_applicable"};
+        static const char *const names[] = {
+                [RUNBOOK_DONE] = "done",       [RUNBOOK_NEXT] = "next",   [RUNBOOK_OPEN] = "open",
+                [RUNBOOK_UNKNOWN] = "unknown", [RUNBOOK_YOURS] = "yours", [RUNBOOK_NOT_APPLICABLE] = "not_applicable"};
         return names[state];
 }
 

@@ -67,8 +67,9 @@ typedef struct Controller {
         int recovery_failed; /* why that could not be told (negative); 0: it could. Until then nothing automatic acts */
         int64_t recovery_tried_mono;
         char invocation[40]; /* of the watched units; a change that isn't ours is an observed deployment */
-        char invocation_healed[40]; /* what it was when a healing began, for that may end before it is looked at again */
-        int64_t healed_mono;        /* the newest news of a healing */
+        char invocation_healed
+                [40];        /* what it was when a healing began, for that may end before it is looked at again */
+        int64_t healed_mono; /* the newest news of a healing */
         int64_t restarts;
         bool deployment_known, deployment_is_rollback;
         Deployment deployment;
@@ -100,7 +101,7 @@ typedef struct Controller {
                 unsigned unknown_rounds;   /* in a row that could not tell */
                 char version[VERSION_MAX]; /* the target's; "": there is none, detail says why */
                 Tristate ready;
-                int64_t proven_mono; /* when it was last found ready */
+                int64_t proven_mono;                        /* when it was last found ready */
                 char detail[DETAIL_MAX], space[DETAIL_MAX]; /* space: why the journal's could not be reserved; "" */
                 Ready target, live;         /* as last looked at: the target, and the release that is current */
                 struct ReadyMemory *memory; /* NULL: nothing was looked at yet */

@@ -122,14 +122,13 @@ static json_t *report_json(const ShadowInput *input, const ShadowReport *report,
         for (unsigned i = 0; i < count; i++)
                 if (cases[i].verdict != SHADOW_QUIET)
                         json_array_append_new(list, case_json(&cases[i]));
-        return json_pack("{s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "from", wire_time(input->from_wall),
-                         "to", wire_time(input->to_wall), "deployments", (int)count, "right",
-                         (int)report->counts[SHADOW_RIGHT], "wrong", (int)report->counts[SHADOW_WRONG], "missed",
-                         (int)report->counts[SHADOW_MISSED], "undecided", (int)report->counts[SHADOW_UNDECIDED],
-                         "automatic", (int)report->counts[SHADOW_AUTOMATIC], "quiet",
-                         (int)report->counts[SHADOW_QUIET], "precision_percent",
-                         wire_percent(report->precision_ppm), "sooner_median_s",
-                         seconds_or_null(report->sooner_median_us), "cases", list);
+        return json_pack(
+                "{s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "from", wire_time(input->from_wall),
+                "to", wire_time(input->to_wall), "deployments", (int)count, "right", (int)report->counts[SHADOW_RIGHT],
+                "wrong", (int)report->counts[SHADOW_WRONG], "missed", (int)report->counts[SHADOW_MISSED], "undecided",
+                (int)report->counts[SHADOW_UNDECIDED], "automatic", (int)report->counts[SHADOW_AUTOMATIC], "quiet",
+                (int)report->counts[SHADOW_QUIET], "precision_percent", wire_percent(report->precision_ppm),
+                "sooner_median_s", seconds_or_null(report->sooner_median_us), "cases", list);
 }
 
 /* With the deployment that shadow mode first decided on: whether it was on before that isn't known. Else with the first there is. */

@@ -18,6 +18,7 @@
 #define GATE_BUDGET_US (5 * USEC_PER_SEC)
 #define AGAIN_US (250 * USEC_PER_MSEC)
 #define TOUCHED_KEY "schema.run" /* the newest run that has begun to take the schema back */
+#define LOST_KEY "schema.lost"   /* the newest run whose way back has lost rows, and which */
 
 static const DataDriver *driver(const StepOp *step) {
         return step->world->config->data_driver;
@@ -180,7 +181,25 @@ static bool untouched(const StepOp *step) {
         return r == 0 || (r > 0 && strtoll(text, NULL, 10) != step->run_id);
 }
 
+/* What comes after it may fail, and the step be tried again: then there is nothing to do any more, but the rows are still gone. */
+static void keep_lost(const StepOp *step, const char *detail) {
+        char text[DETAIL_MAX + 32];
+        Error ignored = {0}; /* the step's own detail says it, unless it is tried again */
+        snprintf(text, sizeof text, "%" PRId64 " %s", step->run_id, detail);
+        if (step->journal && strstr(detail, ROWS_LOST_WORDS))
+                (void)journal_set_value(step->journal, LOST_KEY, text, &ignored);
+}
+
+static void note_lost(StepOp *step) {
+        char text[DETAIL_MAX + 32] = "", *detail;
+        Error ignored = {0};
+        bool known = step->journal && journal_get_value(step->journal, LOST_KEY, text, sizeof text, &ignored) > 0;
+        if (known && strtoll(text, &detail, 10) == step->run_id)
+                note(step, "%s; ", detail + strspn(detail, " "));
+}
+
 static void on_brought(StepOp *step, const OpResult *result) {
+        keep_lost(step, result->detail);
         if (result->detail[0])
                 note(step, "%s; ", result->detail);
         step->schema_then(step, NULL);
@@ -244,6 +263,7 @@ static void on_gate_silent(StepOp *step, const OpResult *result) {
 static void on_gate(StepOp *step, const OpResult *result) {
         switch (result->gate.verdict) {
         case SCHEMA_COMPATIBLE:
+                note_lost(step);
                 step->schema_then(step, NULL);
                 break;
         case SCHEMA_REVERSIBLE:

@@ -49,7 +49,8 @@ static void read_needs(const json_t *from, SchemaNeeds *needs) {
                 copy(needs->works_with[needs->works_count++], VERSION_MAX, item);
         json_array_foreach(json_object_get(from, "down"), i, item) {
                 copy(needs->down[needs->down_count].to, VERSION_MAX, json_object_get(item, "to"));
-                copy(needs->down[needs->down_count].digest, sizeof needs->down->digest, json_object_get(item, "digest"));
+                copy(needs->down[needs->down_count].digest, sizeof needs->down->digest,
+                     json_object_get(item, "digest"));
                 copy(needs->down[needs->down_count++].script, PATH_TEXT_MAX, json_object_get(item, "script"));
         }
 }

@@ -195,6 +195,19 @@ static void test_webhook(UNUSED void **state) {
         json_decref(body);
 }
 
+/* A collector that counts deployments must not count it. */
+static void test_webhook_test(UNUSED void **state) {
+        News news = some_news(NEWS_TEST);
+        NewsMessage message;
+        json_t *body = format("webhook", &news, 1, &message);
+        assert_non_null(strstr(message.headers, "ce-type: com.novacron.rollback.test.0.1.0\n"));
+        assert_null(json_object_get(body, "context"));
+        assert_at(body, "message", news.text);
+        assert_true(json_is_true(json_object_get(body, "test")));
+        news_message_clear(&message);
+        json_decref(body);
+}
+
 static void test_webhook_incident(UNUSED void **state) {
         News news = some_news(NEWS_INCIDENT_OPENED);
         json_t *body = format("webhook", &news, 1, NULL);
@@ -367,6 +380,7 @@ int main(void) {
                 cmocka_unit_test(test_notify_leaves_out),
                 cmocka_unit_test(test_webhook),
                 cmocka_unit_test(test_webhook_incident),
+                cmocka_unit_test(test_webhook_test),
                 cmocka_unit_test(test_webhook_leaves_out),
                 cmocka_unit_test(test_signature),
                 cmocka_unit_test(test_otlp),

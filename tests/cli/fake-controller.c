@@ -87,6 +87,7 @@ OPERATION(version)
 OPERATION(plan)
 OPERATION(ready)
 OPERATION(incidents)
+OPERATION(receivers)
 OPERATION(run_cancel)
 OPERATION(history)
 OPERATION(decisions)
@@ -139,6 +140,7 @@ static const ApiOps ops = {
         .plan = op_plan,
         .ready = op_ready,
         .incidents = op_incidents,
+        .receivers = op_receivers,
         .rollback = op_rollback,
         .deploy = op_deploy,
         .run_show = op_run_show,

@@ -126,8 +126,8 @@ static void test_the_time_counts(UNUSED void **state) {
 /* Two automatic rollbacks are no deployments, and what they put back was neither quiet nor an operator's doing. */
 static void test_an_automatic_rollback_is_told_apart(UNUSED void **state) {
         const Deployment deployments[] = {
-                made(1, 100 * SEC, "v2.4.0", "", 0),         made(2, 10 * HOUR, "v3.0.0", "v2.4.0", 1),
-                made(3, 11 * HOUR, "v2.4.0", "v3.0.0", 2),   made(4, 12 * HOUR, "v3.1.0", "v2.4.0", 3),
+                made(1, 100 * SEC, "v2.4.0", "", 0),       made(2, 10 * HOUR, "v3.0.0", "v2.4.0", 1),
+                made(3, 11 * HOUR, "v2.4.0", "v3.0.0", 2), made(4, 12 * HOUR, "v3.1.0", "v2.4.0", 3),
                 made(5, 13 * HOUR, "v2.4.0", "v3.1.0", 4),
         };
         ShadowRollback rollbacks[] = {rolled_back(2, 11 * HOUR - SEC, "v3.0.0"),

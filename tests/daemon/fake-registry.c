@@ -1,6 +1,7 @@
 /* A registry of drivers that do nothing, so that the configuration is tested without the real ones and their tables. */
 #include "adapters/adapter.h"
 
+#include <errno.h>
 #include <string.h>
 
 static const SettingSpec systemd_settings[] = {
@@ -34,12 +35,21 @@ static const SettingSpec postgres_settings[] = {
         {0},
 };
 
+/* As the real one: a setting that no row can refuse. */
+static int check_postgres(const Settings *settings, const char **ret_key, Error *error) {
+        *ret_key = "database";
+        return strcmp(settings_string(settings, "database"), "refused") != 0
+                       ? 0
+                       : error_set(error, -EINVAL, "data.postgres.database: 'refused' is refused");
+}
+
 static const UnitsDriver systemd = {.name = "systemd", .settings = systemd_settings, .any_unit = true};
 static const UnitsDriver supervisor = {.name = "supervisor", .settings = supervisor_settings};
 static const TrafficDriver haproxy = {.name = "haproxy", .settings = haproxy_settings};
 static const TrafficDriver hook = {.name = "hook", .settings = NULL};
 static const MetricsDriver edge = {.name = "edge", .settings = edge_settings};
-static const DataDriver postgres = {.name = "postgres", .settings = postgres_settings};
+static const DataDriver postgres = {
+        .name = "postgres", .settings = postgres_settings, .check_settings = check_postgres};
 static const ConsensusDriver etcd = {.name = "etcd", .settings = etcd_settings};
 
 const UnitsDriver *const units_drivers[] = {&systemd, &supervisor, NULL};

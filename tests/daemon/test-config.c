@@ -169,6 +169,7 @@ static const Bad bad_files[] = {
         {HEALTH "units:\n  systemd: {bus: ''}\n", "4:18", "one of: auto, system, private"},
         {HEALTH "traffic:\n  haproxy: {gate: yes}\n", "4:19", "'gate' is 'yes'; allowed is true or false"},
         {HEALTH "metrics:\n  edge: {listen: 'localhost:80'}\n", "4:18", "a numeric address and port"},
+        {HEALTH "data:\n  driver: postgres\n  postgres: {database: refused}\n", "5:24", "'refused' is refused"},
         {HEALTH "metrics:\n  edge: {listen: '127.0.0.1:0'}\n", "4:18", "a numeric address and port"},
         {HEALTH "metrics:\n  edge: {listen: '127.0.0.1:65536'}\n", "4:18", "a numeric address and port"},
         {"health:\n  url: ftp://x/\n", "2:8", "a URL that begins with http:// or https://"},

@@ -18,7 +18,7 @@
 static struct {
         SchemaVerdict says[GATES_MAX]; /* at the first look, the second ...; the last one stays */
         unsigned gates, looks;
-        bool gate_fails, restore_fails;
+        bool gate_fails, restore_fails, loses;
         unsigned restored;
         SchemaRequest asked, brought; /* the newest */
         char current_then[VERSION_MAX];
@@ -70,6 +70,9 @@ static int fake_restore(UNUSED void *self, const SchemaRequest *request, DataPro
         database.restored++;
         assert_true(release_store_current(world.releases, database.current_then, error) >= 0);
         progress(userdata, "digest of public.orders: 1 of 2 rows");
+        if (database.loses)
+                snprintf(result.detail, sizeof result.detail,
+                         ROWS_LOST_WORDS "public.orders: 9 rows vanish; schema ...");
         if (database.restore_fails) {
                 result.status = OP_FAILED;
                 error_set(&result.error, -ECANCELED, "3 rows of public.orders would go");
@@ -283,6 +286,22 @@ static void what_one_can_have_left_the_other_works_with(UNUSED void **state) {
         assert_false(schema_covers(&narrow, &wide));
         assert_false(schema_covers(&wide, &silent));
         assert_false(schema_covers(&silent, &narrow));
+}
+
+/* The step is tried again when what comes behind the schema has failed. */
+static void rows_that_went_are_said_again_in_the_next_try(UNUSED void **state) {
+        static const char words[] = ROWS_LOST_WORDS "public.orders: 9 rows vanish; schema ...";
+        take_in("v2.4.0");
+        SAYS(SCHEMA_REVERSIBLE, SCHEMA_COMPATIBLE);
+        database.loses = true;
+        OpResult result = act(STEP_RESTORE_VERSION);
+        assert_done(&result, words);
+        result = act(STEP_RESTORE_VERSION);
+        assert_int_equal(database.restored, 1);
+        assert_done(&result, words);
+        run.id++;
+        result = act(STEP_RESTORE_VERSION);
+        assert_null(strstr(result.detail, ROWS_LOST_WORDS));
 }
 
 /* ---- step 0 ---- */
@@ -523,6 +542,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(a_request_holds_what_both_say),
                 TEST(a_script_must_be_what_was_taken_in),
+                TEST(rows_that_went_are_said_again_in_the_next_try),
                 TEST(what_one_can_have_left_the_other_works_with),
                 TEST(the_gate_decides_before_anything_is_touched),
                 TEST(an_emergency_goes_on_without_a_database_only_when_that_can_do_no_harm),

@@ -196,6 +196,7 @@ def test_answers_are_what_is_described(site):
     description = Description(json.loads(get(site, "/openapi.json")[3]))
     description.check()
     site.deploy_good("v2.4.0")
+    site.wait(lambda: metrics_of(site).get(("rollback_target_ready", ())) == 0, 10, "no target is a 0, so that an alert on it fires")
     load = site.load()
     site.deploy("v3.0.0")
     site.wait_status(lambda status: status["target"] and status["target"]["ready"], what="v2.4.0 is ready")

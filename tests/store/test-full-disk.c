@@ -192,7 +192,8 @@ static void test_an_older_journal_is_brought_up_to_date_within_its_reserve(UNUSE
         Journal *journal = NULL;
         Run run = full_run();
         Error error = {0};
-        static const char *const others[] = {"filler", "journal", "journal-wal", "journal-shm", "journal-spare", "side"};
+        static const char *const others[] = {"filler",      "journal",       "journal-wal",
+                                             "journal-shm", "journal-spare", "side"};
         for (size_t i = 0; i < ARRAY_SIZE(others); i++)
                 unlink(in(others[i]));
         assert_int_equal(journal_open(in("older"), &journal, &error), 0);
