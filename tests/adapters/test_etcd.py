@@ -36,9 +36,8 @@ def test_sound(cluster, closing):
     """One endpoint is enough to find all; the lag is of what was written."""
     looker = closing(Looker(cluster.url("n2")))
     revision = cluster.put("a", "b")
-    answer = looker.look()
-    assert whole(answer) and answer["byzantine"] == 0
-    assert answer["leader"] == cluster.leader() and answer["term"] > 1
+    answer = looker.until(lambda answer: whole(answer) and answer["leader"] == cluster.leader(), what="the cluster is whole")[-1]
+    assert answer["byzantine"] == 0 and answer["term"] > 1
     assert [one["name"] for one in answer["members"]] == list(NAMES)
     assert len({one["hash"] for one in answer["members"]}) == 1 and all(one["hashed"] for one in answer["members"])
     assert all(one["revision"] >= revision - 1 and one["applied"] > 0 for one in answer["members"])
@@ -72,24 +71,24 @@ def test_move_leader(cluster, closing):
 
 def test_leader_killed(cluster, closing):
     looker = closing(Looker(cluster.url("n1"), patience_ms=5000))
-    before = looker.look()
-    old = cluster.leader()
+    before = looker.until(whole, what="the cluster is whole")[-1]
+    old = before["leader"]
     cluster.kill(old)
     looks = looker.until(lambda answer: answer["leader"] not in (None, old), what="a new leader")
+    cluster.start(old)  # at once: what follows is about what was seen, and the next test needs it
     now = looks[-1]
     assert now["quorum"] == "held" and now["term"] > before["term"] and now["reachable"] == 2
     assert "lost" not in {one["quorum"] for one in looks}, "an election is no loss"
     dead = member(now, old)
     assert not dead["reachable"] and "refused" in dead["detail"] and dead["lag_us"] == -1, "it stays listed"
     assert now["lag_us"] >= 0 and now["byzantine"] == 0
-    cluster.start(old)
     looker.until(whole, what="it is back")
 
 
 def test_minority_cut_off(cluster, closing):
     """The one that is left still answers: what it has is old, and it says itself that it has no leader."""
     looker = closing(Looker(cluster.url("n1"), cluster.url("n3"), patience_ms=1000))
-    assert whole(looker.look())
+    looker.until(whole, what="the cluster is whole")
     stopped = ("n2", "n3")
     for name in stopped:
         cluster.send(name, signal.SIGSTOP)
