@@ -70,7 +70,8 @@ class Service:
     def reload(self, **keys):
         self.configure(**keys)
         self.process.send_signal(signal.SIGHUP)
-        # signals come before requests that are sent later; one answer proves that it was handled
+        # the first may still be answered in the turn of the loop in which the signal came; the second comes after it
+        self.get("/health")
         self.get("/health")
 
     def connect(self, timeout=10):

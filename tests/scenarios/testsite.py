@@ -337,7 +337,11 @@ class Site:
 
     def serving(self):
         """Which release answers at the edge; "" for none."""
-        return self.host.output(["curl", "-s", "-m", "8", f"http://127.0.0.1:{EDGE_PORT}/"], check=False).partition(" ")[0]
+        ask = ["curl", "-s", "-m", "8", "-w", "\n%{http_code}", f"http://127.0.0.1:{EDGE_PORT}/"]
+        body, _, code = self.host.output(ask, check=False).rpartition("\n")
+        if code.strip() == "500":  # one of the errors that a bad release makes; never two in a row
+            body = self.host.output(ask, check=False).rpartition("\n")[0]
+        return body.partition(" ")[0]
 
     def controller_pid(self):
         return int(self.host.show(CONTROLLER, "MainPID")["MainPID"])
