@@ -17,6 +17,7 @@ struct PgGate {
         void *userdata;
         PgQuery *query;
         PgRehearsal *rehearsal;
+        Worker *room;
         SchemaGate gate;
         PgWay way;
         PgPlan plan;
@@ -30,6 +31,7 @@ PgGate *pg_gate_cancel(PgGate *gate) {
                 return NULL;
         gate->query = pg_query_cancel(gate->query);
         gate->rehearsal = pg_rehearsal_cancel(gate->rehearsal);
+        gate->room = worker_cancel(gate->room);
         pg_way_clear(&gate->way);
         pg_plan_clear(&gate->plan);
         free(gate);
@@ -65,16 +67,54 @@ static int64_t left_us(const PgGate *gate) {
         return left > USEC_PER_MSEC ? left : USEC_PER_MSEC;
 }
 
-/* ---- last: what it means for the rows that are there ---- */
+/* ---- last: whether its safety dump has room ---- */
+
+static void on_room(void *userdata, const char *output, UNUSED size_t size, const Error *error) {
+        PgGate *gate = userdata;
+        SchemaGate *said = &gate->gate;
+        char directory[PATH_MAX], why[sizeof said->doubt];
+        bool compressed = settings_int(gate->postgres->settings, "dump_compression") > 0;
+        PgRoom room;
+        gate->room = NULL;
+        if (error->code || !pg_room_read(output, &room)) {
+                snprintf(said->doubt, sizeof said->doubt, "whether the safety dump has room isn't known: %.150s",
+                         error_text(error));
+                finish(gate, SCHEMA_REVERSIBLE);
+                return;
+        }
+        pg_dump_directory(gate->postgres, directory, sizeof directory);
+        if (pg_room_judge(&room, gate->way.facts.bytes, compressed, directory, why, sizeof why) == SCHEMA_REFUSED) {
+                say(gate, SCHEMA_REFUSED, "%s; make room there, or mount a larger file system there", why);
+                return;
+        }
+        memcpy(said->doubt, why, sizeof said->doubt);
+        finish(gate, SCHEMA_REVERSIBLE);
+}
+
+/* Who acts makes the dump at once, and so finds out. */
+static void look_for_room(PgGate *gate) {
+        Error error = {0};
+        if (gate->acts)
+                finish(gate, SCHEMA_REVERSIBLE);
+        else if (pg_room_begin(gate->postgres, left_us(gate) / 2, on_room, gate, &gate->room, &error) < 0)
+                on_room(gate, NULL, 0, &error);
+}
+
+/* ---- what it means for the rows that are there ---- */
 
 static void on_costs(void *userdata, const PgAnswer *answer) {
         PgGate *gate = userdata;
         gate->query = NULL;
-        if (answer->error.code || answer->count < 2)
+        if (answer->error.code || answer->count < 2) {
                 say(gate, SCHEMA_UNKNOWN, "%s", error_text(&answer->error));
+                return;
+        }
+        SchemaVerdict verdict =
+                pg_cost_judge(gate->postgres, &gate->request, &gate->way, &gate->plan, answer, &gate->gate);
+        if (verdict == SCHEMA_REVERSIBLE)
+                look_for_room(gate);
         else
-                finish(gate,
-                       pg_cost_judge(gate->postgres, &gate->request, &gate->way, &gate->plan, answer, &gate->gate));
+                finish(gate, verdict);
 }
 
 static void ask_costs(PgGate *gate) {
@@ -145,6 +185,13 @@ static void find_way(PgGate *gate) {
                     gate->request.release, gate->gate.current, gate->gate.wanted, gate->way.original);
                 return;
         }
+        if (!gate->way.facts.counts) {
+                say(gate, SCHEMA_REFUSED,
+                    "track_counts is off in the database '%s', so which rows a script touches can't be known: switch it on "
+                    "(it is PostgreSQL's default)",
+                    gate->postgres->server.database);
+                return;
+        }
         if (pg_way_read(gate->postgres, &gate->way, gate->gate.script, sizeof gate->gate.script, &error) < 0)
                 say(gate, SCHEMA_REFUSED, "%s", error_text(&error));
         else
@@ -160,6 +207,7 @@ static void read_facts(PgGate *gate, const PGresult *rows) {
         facts->may_create = pg_value(rows, 0, 2)[0] == 't';
         facts->scratch = pg_value(rows, 0, 3)[0] == 't';
         facts->bytes = strtoll(pg_value(rows, 0, 4), NULL, 10);
+        facts->counts = strcmp(pg_value(rows, 0, 7), "on") == 0;
         snprintf(facts->own_extensions, sizeof facts->own_extensions, "%s", pg_value(rows, 0, 5));
         snprintf(facts->used_extensions, sizeof facts->used_extensions, "%s", pg_value(rows, 0, 6));
 }
@@ -211,8 +259,8 @@ static int ask_facts(PgGate *gate, Error *error) {
                     "  (SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),\n"
                     "  EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = %s),\n"
                     "  (SELECT coalesce(pg_catalog.sum(pg_catalog.pg_table_size(c.oid)), 0) FROM pg_catalog.pg_class c\n"
-                    "    WHERE c.relkind = 'r' AND c.oid >= 16384),\n" EXTENSIONS(
-                            "pg_catalog.pg_has_role(extowner, 'USAGE')") ", " EXTENSIONS("extname <> 'amcheck'"),
+                    "    WHERE c.relkind = 'r' AND (c.oid >= 16384 OR c.relname = 'pg_largeobject')),\n" EXTENSIONS(
+                            "pg_catalog.pg_has_role(extowner, 'USAGE')") ", " EXTENSIONS("extname <> 'amcheck'") ", pg_catalog.current_setting('track_counts')",
                     pg_setting(gate->postgres, "version_table"), pg_sql_catalogue, name) < 0) {
                 sql = NULL;
                 return error_set(error, -ENOMEM, "out of memory");

@@ -21,6 +21,9 @@ typedef struct PgTable {
         const char *schema, *name; /* before */
         const char *after_schema, *after_name; /* NULL: dropped */
         const char *before, *after;            /* the columns that both have, as SQL: arguments of a hash; "": none */
+        const char
+                *held; /* of a digest: these columns are held by a view, and no row is written to; as SQL. NULL: none */
+        const char *changed_before, *changed_after; /* then: the others, like before and after */
 } PgTable;
 
 typedef struct PgPlan {

@@ -111,16 +111,22 @@ static bool needs_a_look(const PgTable *table) {
         return table->finding != PG_KEPT;
 }
 
+/* A run that may lose rows is let do what the rehearsal did not show. */
+static bool is_held(const PgTransaction *of, unsigned i) {
+        return of->plan->tables[i].held && !of->allow_row_loss;
+}
+
 /* The digest doesn't depend on the rows' order, and is summed as a 128-bit number, so that no row hides another. A record's hash alone
  * is a weighted sum of its columns', in which two values that have changed places would go unseen: so it is hashed once more. */
 static void add_digest(PgFeed *feed, const PgTransaction *of, unsigned i, bool after) {
         const PgTable *table = &of->plan->tables[i];
-        const char *columns = after ? table->after : table->before;
+        const char *when = after ? "after" : "before";
+        const char *columns = is_held(of, i) ? (after ? table->changed_after : table->changed_before)
+                                             : (after ? table->after : table->before);
         CLEANUP(named_clear)
         Named at =
                 after ? named(feed, table->after_schema, table->after_name) : named(feed, table->schema, table->name);
-        pg_feed_format(feed, "\\echo %s begin %u\nSELECT pg_catalog.count(*) AS nc_rows_%s, ", of->key, i,
-                       after ? "after" : "before");
+        pg_feed_format(feed, "\\echo %s begin %u\nSELECT pg_catalog.count(*) AS nc_rows_%s, ", of->key, i, when);
         if (columns[0])
                 pg_feed_format(
                         feed,
@@ -131,9 +137,8 @@ static void add_digest(PgFeed *feed, const PgTransaction *of, unsigned i, bool a
         pg_feed_format(feed,
                        " AS nc_digest_%s\n  FROM %s %s.%s \\gset\n"
                        "\\echo %s %s %u :nc_rows_%s :nc_digest_%s\n",
-                       after ? "after" : "before", after && table->after_parts ? "" : "ONLY", or_empty(at.schema),
-                       or_empty(at.name), of->key, after ? "after" : "before", i, after ? "after" : "before",
-                       after ? "after" : "before");
+                       when, after && table->after_parts ? "" : "ONLY", or_empty(at.schema), or_empty(at.name), of->key,
+                       when, i, when, when);
 }
 
 /* ---- before the script ---- */
@@ -181,7 +186,8 @@ static void add_still_so(PgFeed *feed, const PgTransaction *of) {
 static void add_snapshot(PgFeed *feed, const PgTransaction *of) {
         pg_feed_format(feed, "CREATE TEMP TABLE nc_before AS\n");
         pg_sql_tables(feed, of->postgres);
-        pg_feed_format(feed, ";\nALTER TABLE pg_temp.nc_before ADD COLUMN slot int;\n");
+        pg_feed_format(feed,
+                       ";\nALTER TABLE pg_temp.nc_before ADD COLUMN slot int, ADD COLUMN holds pg_catalog.oid;\n");
         for (unsigned i = 0; i < of->plan->count; i++) {
                 const PgTable *table = &of->plan->tables[i];
                 AUTO_FREE char *schema = pg_quote_literal(table->schema), *name = pg_quote_literal(table->name);
@@ -191,6 +197,21 @@ static void add_snapshot(PgFeed *feed, const PgTransaction *of) {
                         pg_feed_format(feed,
                                        "UPDATE pg_temp.nc_before SET slot = %u WHERE schema = %s AND name = %s;\n", i,
                                        or_empty(schema), or_empty(name));
+        }
+}
+
+/* ALTER TABLE can't change a column that a view shows; a view that is gone afterwards shows that somebody got round it. */
+static void add_views(PgFeed *feed, const PgTransaction *of) {
+        for (unsigned i = 0; i < of->plan->count; i++) {
+                const PgTable *table = &of->plan->tables[i];
+                CLEANUP(named_clear) Named at = named(feed, table->schema, table->name);
+                if (is_held(of, i))
+                        pg_feed_format(feed,
+                                       "CREATE TEMP VIEW " PG_HOLDS "%u AS SELECT %s FROM ONLY %s.%s;\n"
+                                       "UPDATE pg_temp.nc_before SET holds = 'pg_temp." PG_HOLDS
+                                       "%u'::pg_catalog.regclass\n"
+                                       "  WHERE slot = %u;\n",
+                                       i, table->held, or_empty(at.schema), or_empty(at.name), i, i);
         }
 }
 
@@ -247,20 +268,21 @@ static void add_before(PgFeed *feed, const PgTransaction *of) {
 
 /* ---- after it ---- */
 
-#define TOUCHED                                                                                                        \
-        "c.oid IS NULL OR c.relfilenode <> b.file OR coalesce(s.n_tup_upd, 0) > 0 OR coalesce(s.n_tup_del, 0) > 0"
-
+/* slot NULL: the script wasn't to touch it at all; holds: it was to rewrite it by ALTER TABLE alone. */
 static void add_unforeseen(PgFeed *feed, const PgTransaction *of) {
         pg_feed_format(
                 feed,
-                "CREATE TEMP TABLE nc_touched AS SELECT b.slot, b.schema || '.' || b.name AS name FROM pg_temp.nc_before b\n"
-                "  LEFT JOIN pg_catalog.pg_class c ON c.oid = b.id\n"
-                "  LEFT JOIN pg_catalog.pg_stat_xact_all_tables s ON s.relid = b.id WHERE " TOUCHED "\n"
-                "  UNION ALL SELECT NULL, 'large objects' FROM pg_catalog.pg_stat_xact_all_tables s\n"
+                "CREATE TEMP TABLE nc_touched AS SELECT b.slot, b.schema || '.' || b.name AS name, b.slot IS NULL OR\n"
+                "    (b.holds IS NOT NULL AND (s.n_tup_ins > 0 OR s.n_tup_upd > 0 OR s.n_tup_del > 0\n"
+                "      OR NOT EXISTS (SELECT FROM pg_catalog.pg_class v WHERE v.oid = b.holds))) AS unforeseen\n"
+                "  FROM pg_temp.nc_before b LEFT JOIN pg_catalog.pg_class c ON c.oid = b.id\n"
+                "  LEFT JOIN pg_catalog.pg_stat_xact_all_tables s ON s.relid = b.id\n"
+                "  WHERE c.oid IS NULL OR c.relfilenode <> b.file OR b.holds IS NOT NULL OR s.n_tup_upd > 0 OR s.n_tup_del > 0\n"
+                "  UNION ALL SELECT NULL, 'large objects', true FROM pg_catalog.pg_stat_xact_all_tables s\n"
                 "  WHERE s.relid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass AND s.n_tup_upd + s.n_tup_del > 0;\n"
-                "SELECT EXISTS (SELECT FROM pg_temp.nc_touched WHERE slot IS NULL) AS nc_some \\gset\n\\if :nc_some\n"
+                "SELECT EXISTS (SELECT FROM pg_temp.nc_touched WHERE unforeseen) AS nc_some \\gset\n\\if :nc_some\n"
                 "SELECT '%s lost rows of ' || name || ' were changed, which the rehearsal did not show'\n"
-                "  FROM pg_temp.nc_touched WHERE slot IS NULL LIMIT 1;\n",
+                "  FROM pg_temp.nc_touched WHERE unforeseen LIMIT 1;\n",
                 of->key);
         add_lost(feed, of);
         pg_feed_format(feed, "\\endif\n");
@@ -304,6 +326,7 @@ void pg_sql_transaction(PgFeed *feed, const PgTransaction *of, const char *name)
         pg_sql_guard(feed);
         add_table_locks(feed, of);
         add_snapshot(feed, of);
+        add_views(feed, of);
         add_before(feed, of);
         pg_feed_format(feed, "\\echo %s phase script\n", of->key);
         pg_feed_script(feed, of->way->script, of->way->size);

@@ -21,6 +21,7 @@ struct PgRehearsal {
         json_t *tables;
         char version[VERSION_MAX]; /* what the script leaves behind */
         bool whole;                /* all lines came */
+        bool holds;                /* the script ran with the views too */
         bool loaded;               /* the schema is in, the script's turn has come */
 };
 
@@ -46,7 +47,8 @@ static void finish(PgRehearsal *rehearsal, PgPlan *plan, const Error *error) {
 /* ---- what happens in the scratch database ---- */
 
 static const char before_sql[] =
-        "CREATE TEMP TABLE nc_columns AS SELECT a.attrelid AS id, a.attnum AS n, a.attname AS name, a.atttypid AS type\n"
+        "CREATE TEMP TABLE nc_columns AS SELECT a.attrelid AS id, a.attnum AS n, a.attname AS name,\n"
+        "    a.atttypid AS type, a.atttypmod AS typmod\n"
         "  FROM pg_catalog.pg_attribute a JOIN pg_temp.nc_before b ON b.id = a.attrelid\n"
         "  WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';\n"
         "CREATE TEMP TABLE nc_locks AS SELECT relation, mode FROM pg_catalog.pg_locks\n"
@@ -63,62 +65,84 @@ static const char before_sql[] =
 
 /* A value is compared as its old type, so that one which a narrower type has changed is seen; types without a hash as text. Text is
  * hashed byte by byte, whatever its collation calls equal; an interval too, for which a month and 30 days are equal. For who must own
- * the table it counts whether the script, which runs in a subtransaction, has written to the catalogue about it. */
-#define WRITTEN(catalog, id) catalog " w WHERE w." id " = b.id AND w.xmin <> pg_current_xact_id()::xid"
+ * the table it counts whether the script, which runs in a subtransaction, has written to the catalogue about it. Where ALTER TABLE alone
+ * rewrites a table, a column can differ afterwards only if it was altered; which PostgreSQL refuses where a view shows the column. So
+ * there the columns that have the same type as before are held by a view, and the others are compared: add_views(). */
 static const char compare_sql[] =
         "SET LOCAL search_path = pg_catalog;\n"
-        "WITH locked AS (SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'),\n"
+        "CREATE TEMP TABLE nc_found AS WITH locked AS (SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'),\n"
+        "altered AS (SELECT oid AS id FROM pg_class WHERE xmin <> pg_current_xact_id()::xid\n"
+        "    UNION SELECT attrelid FROM pg_attribute WHERE xmin <> pg_current_xact_id()::xid\n"
+        "    UNION SELECT indrelid FROM pg_index WHERE xmin <> pg_current_xact_id()::xid\n"
+        "    UNION SELECT conrelid FROM pg_constraint WHERE xmin <> pg_current_xact_id()::xid),\n"
         "pairs AS (SELECT b.*, a.id AS after_id, a.file AS after_file, a.schema AS after_schema, a.name AS after_name,\n"
-        "    a.kind = 'p' AS after_parts, EXISTS (SELECT FROM " WRITTEN("pg_class", "oid") ") OR EXISTS (SELECT FROM " WRITTEN(
-                "pg_attribute",
-                "attrelid") ")\n"
-                            "      OR EXISTS (SELECT FROM " WRITTEN("pg_index", "indrelid") ") OR EXISTS (SELECT FROM " WRITTEN(
-                                    "pg_constraint",
-                                    "conrelid") ") AS altered,\n"
-                                                "    EXISTS (SELECT FROM locked l WHERE l.relation IN (b.id, a.id) AND l.mode = 'RowExclusiveLock'\n"
-                                                "      AND NOT EXISTS (SELECT FROM pg_temp.nc_locks k WHERE k.relation = l.relation AND k.mode = l.mode)) AS written,\n"
-                                                "    (pg_stat_get_xact_numscans(b.id) > b.scans OR EXISTS (SELECT FROM locked l WHERE l.relation = b.id AND\n"
-                                                "      l.mode = 'AccessShareLock' AND NOT EXISTS (SELECT FROM pg_temp.nc_locks k WHERE k.relation = l.relation\n"
-                                                "      AND k.mode = l.mode))) AS read\n"
-                                                "  FROM pg_temp.nc_before b LEFT JOIN LATERAL (\n"
-                                                "    SELECT c.oid AS id, c.relfilenode AS file, n.nspname AS schema, c.relname AS name, c.relkind AS kind\n"
-                                                "    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')\n"
-                                                "      AND (c.oid = b.id OR (n.nspname = b.schema AND c.relname = b.name))\n"
-                                                "    ORDER BY c.oid = b.id DESC LIMIT 1) a ON true),\n"
-                                                "columns AS (SELECT p.id, c.n, c.name, m.attname AS after_name, m.attnum <> c.n AND p.id = p.after_id AS made_anew,\n"
-                                                "    format('%I', c.name) AS old_column, format('%I', m.attname) AS new_column,\n"
-                                                "    format_type(c.type, -1) AS old_type, t.typcollation <> 0 AS collated,\n"
-                                                "    CASE WHEN m.atttypid = c.type THEN 'same' WHEN EXISTS (SELECT FROM pg_cast WHERE castsource = m.atttypid\n"
-                                                "      AND casttarget = c.type) THEN 'cast' ELSE 'text' END AS how,\n"
-                                                "    EXISTS (SELECT FROM pg_opclass o JOIN pg_am am ON am.oid = o.opcmethod AND am.amname = 'hash'\n"
-                                                "      JOIN pg_amproc f ON f.amprocfamily = o.opcfamily AND f.amprocnum = 2 AND f.amproclefttype = c.type\n"
-                                                "      WHERE o.opcdefault AND o.opcintype = c.type) AND c.type < 16384 AND c.type <> 'interval'::regtype AS hashed\n"
-                                                "  FROM pairs p JOIN pg_temp.nc_columns c ON c.id = p.id LEFT JOIN pg_type t ON t.oid = c.type\n"
-                                                "  LEFT JOIN LATERAL (SELECT a.attname, a.attnum, a.atttypid FROM pg_attribute a WHERE a.attrelid = p.after_id\n"
-                                                "    AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''\n"
-                                                "    AND ((p.id = p.after_id AND a.attnum = c.n) OR a.attname = c.name)\n"
-                                                "    ORDER BY p.id = p.after_id AND a.attnum = c.n DESC LIMIT 1) m ON true),\n"
-                                                "terms AS (SELECT id, n, name, after_name, made_anew,\n"
-                                                "    CASE WHEN how = 'text' OR NOT hashed THEN format('(%s)::pg_catalog.text COLLATE \"C\"', old_column)\n"
-                                                "      WHEN collated THEN old_column || ' COLLATE \"C\"' ELSE old_column END AS before,\n"
-                                                "    CASE WHEN how = 'text' OR (how = 'same' AND NOT hashed)\n"
-                                                "        THEN format('(%s)::pg_catalog.text COLLATE \"C\"', new_column)\n"
-                                                "      WHEN how = 'same' THEN new_column || CASE WHEN collated THEN ' COLLATE \"C\"' ELSE '' END\n"
-                                                "      WHEN NOT hashed THEN format('CAST(CAST(%s AS %s) AS pg_catalog.text) COLLATE \"C\"', new_column, old_type)\n"
-                                                "      ELSE format('CAST(%s AS %s)%s', new_column, old_type, CASE WHEN collated THEN ' COLLATE \"C\"' ELSE '' END)\n"
-                                                "      END AS after FROM columns),\n"
-                                                "shared AS (SELECT id, string_agg(before, ', ' ORDER BY n) FILTER (WHERE after_name IS NOT NULL) AS before,\n"
-                                                "    string_agg(after, ', ' ORDER BY n) FILTER (WHERE after_name IS NOT NULL) AS after,\n"
-                                                "    json_agg(name ORDER BY n) FILTER (WHERE after_name IS NULL) AS gone, coalesce(bool_or(made_anew), false) AS made_anew\n"
-                                                "  FROM terms GROUP BY id),\n"
-                                                "found AS (SELECT p.schema, p.name, p.after_schema, p.after_name, p.after_parts, p.altered, s.before, s.after, s.gone,\n"
-                                                "    p.after_id = p.id AND p.after_file = p.file AND NOT coalesce(s.made_anew, false) AS in_place,\n"
-                                                "    CASE WHEN p.after_id IS NULL THEN 'dropped'\n"
-                                                "      WHEN p.after_id <> p.id AND NOT p.read AND NOT p.written THEN 'emptied'\n"
-                                                "      WHEN NOT p.written AND EXISTS (SELECT FROM pg_temp.nc_truncated t WHERE t.id = p.id) THEN 'emptied'\n"
-                                                "      WHEN p.after_id = p.id AND p.after_file = p.file AND NOT p.written AND NOT coalesce(s.made_anew, false)\n"
-                                                "        AND current_setting('track_counts')::boolean THEN 'kept' ELSE 'digest' END AS finding\n"
-                                                "  FROM pairs p LEFT JOIN shared s ON s.id = p.id)\n";
+        "    a.kind = 'p' AS after_parts, EXISTS (SELECT FROM altered w WHERE w.id = b.id) AS altered,\n"
+        "    EXISTS (SELECT FROM locked l WHERE l.relation IN (b.id, a.id) AND l.mode = 'RowExclusiveLock'\n"
+        "      AND NOT EXISTS (SELECT FROM pg_temp.nc_locks k WHERE k.relation = l.relation AND k.mode = l.mode)) AS written,\n"
+        "    (pg_stat_get_xact_numscans(b.id) > b.scans OR EXISTS (SELECT FROM locked l WHERE l.relation = b.id AND\n"
+        "      l.mode = 'AccessShareLock' AND NOT EXISTS (SELECT FROM pg_temp.nc_locks k WHERE k.relation = l.relation\n"
+        "      AND k.mode = l.mode))) AS read\n"
+        "  FROM pg_temp.nc_before b LEFT JOIN LATERAL (\n"
+        "    SELECT c.oid AS id, c.relfilenode AS file, n.nspname AS schema, c.relname AS name, c.relkind AS kind\n"
+        "    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')\n"
+        "      AND (c.oid = b.id OR (n.nspname = b.schema AND c.relname = b.name))\n"
+        "    ORDER BY c.oid = b.id DESC LIMIT 1) a ON true),\n"
+        "columns AS (SELECT p.id, c.n, c.name, m.attname AS after_name, m.attnum <> c.n AND p.id = p.after_id AS made_anew,\n"
+        "    m.atttypid IS DISTINCT FROM c.type OR m.atttypmod <> c.typmod AS changed,\n"
+        "    format('%I', c.name) AS old_column, format('%I', m.attname) AS new_column,\n"
+        "    format_type(c.type, -1) AS old_type, t.typcollation <> 0 AS collated,\n"
+        "    CASE WHEN m.atttypid = c.type THEN 'same' WHEN EXISTS (SELECT FROM pg_cast WHERE castsource = m.atttypid\n"
+        "      AND casttarget = c.type) THEN 'cast' ELSE 'text' END AS how,\n"
+        "    EXISTS (SELECT FROM pg_opclass o JOIN pg_am am ON am.oid = o.opcmethod AND am.amname = 'hash'\n"
+        "      JOIN pg_amproc f ON f.amprocfamily = o.opcfamily AND f.amprocnum = 2 AND f.amproclefttype = c.type\n"
+        "      WHERE o.opcdefault AND o.opcintype = c.type) AND c.type < 16384 AND c.type <> 'interval'::regtype AS hashed\n"
+        "  FROM pairs p JOIN pg_temp.nc_columns c ON c.id = p.id LEFT JOIN pg_type t ON t.oid = c.type\n"
+        "  LEFT JOIN LATERAL (SELECT a.attname, a.attnum, a.atttypid, a.atttypmod FROM pg_attribute a WHERE a.attrelid = p.after_id\n"
+        "    AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''\n"
+        "    AND ((p.id = p.after_id AND a.attnum = c.n) OR a.attname = c.name)\n"
+        "    ORDER BY p.id = p.after_id AND a.attnum = c.n DESC LIMIT 1) m ON true),\n"
+        "terms AS (SELECT id, n, name, old_column, made_anew, changed, after_name IS NOT NULL AS shared,\n"
+        "    CASE WHEN how = 'text' OR NOT hashed THEN format('(%s)::pg_catalog.text COLLATE \"C\"', old_column)\n"
+        "      WHEN collated THEN old_column || ' COLLATE \"C\"' ELSE old_column END AS before,\n"
+        "    CASE WHEN how = 'text' OR (how = 'same' AND NOT hashed)\n"
+        "        THEN format('(%s)::pg_catalog.text COLLATE \"C\"', new_column)\n"
+        "      WHEN how = 'same' THEN new_column || CASE WHEN collated THEN ' COLLATE \"C\"' ELSE '' END\n"
+        "      WHEN NOT hashed THEN format('CAST(CAST(%s AS %s) AS pg_catalog.text) COLLATE \"C\"', new_column, old_type)\n"
+        "      ELSE format('CAST(%s AS %s)%s', new_column, old_type, CASE WHEN collated THEN ' COLLATE \"C\"' ELSE '' END)\n"
+        "      END AS after FROM columns),\n"
+        "sums AS (SELECT id, string_agg(before, ', ' ORDER BY n) FILTER (WHERE shared) AS before,\n"
+        "    string_agg(after, ', ' ORDER BY n) FILTER (WHERE shared) AS after,\n"
+        "    json_agg(name ORDER BY n) FILTER (WHERE NOT shared) AS gone, bool_or(made_anew) AS made_anew,\n"
+        "    string_agg(old_column, ', ' ORDER BY n) FILTER (WHERE NOT changed) AS held,\n"
+        "    coalesce(string_agg(before, ', ' ORDER BY n) FILTER (WHERE shared AND changed), '') AS changed_before,\n"
+        "    coalesce(string_agg(after, ', ' ORDER BY n) FILTER (WHERE shared AND changed), '') AS changed_after\n"
+        "  FROM terms GROUP BY id),\n"
+        "kept AS (SELECT p.*, s.before, s.after, s.gone, s.held, s.changed_before, s.changed_after,\n"
+        "    p.after_id = p.id AND NOT coalesce(s.made_anew, false) AS same_table, p.after_file = p.file AS same_file,\n"
+        "    NOT p.written AND current_setting('track_counts')::boolean AS counted_none\n"
+        "  FROM pairs p LEFT JOIN sums s ON s.id = p.id),\n"
+        "found AS (SELECT schema, name, after_schema, after_name, after_parts, altered, before, after, gone,\n"
+        "    same_table AND same_file AS in_place,\n"
+        "    CASE WHEN same_table AND NOT same_file AND counted_none THEN held END AS held, changed_before, changed_after,\n"
+        "    CASE WHEN after_id IS NULL THEN 'dropped'\n"
+        "      WHEN after_id <> id AND NOT read AND NOT written THEN 'emptied'\n"
+        "      WHEN NOT written AND EXISTS (SELECT FROM pg_temp.nc_truncated t WHERE t.id = kept.id) THEN 'emptied'\n"
+        "      WHEN same_table AND same_file AND counted_none THEN 'kept' ELSE 'digest' END AS finding\n"
+        "  FROM kept)\n"
+        "SELECT * FROM found WHERE finding <> 'kept' OR gone IS NOT NULL OR altered;\n";
+
+/* The script once more, from the start, with the views in place that the real run would have: when it fails, that run does without. */
+static void add_views(PgRehearsal *rehearsal) {
+        PgFeed *feed = &rehearsal->feed;
+        pg_feed_format(feed,
+                       "SELECT coalesce(string_agg(format('CREATE TEMP VIEW " PG_HOLDS
+                       "%%s AS SELECT %%s FROM ONLY %%I.%%I;',\n"
+                       "  row_number, held, schema, name), ' '), '') AS nc_views, count(*) = 0 AS nc_none\n"
+                       "  FROM (SELECT row_number() OVER (), * FROM pg_temp.nc_found WHERE held IS NOT NULL) h \\gset\n"
+                       "\\if :nc_none\n\\q\n\\endif\nROLLBACK TO SAVEPOINT script;\n:nc_views\n");
+        pg_feed_text(feed, rehearsal->way->script, rehearsal->way->size);
+        pg_feed_format(feed, "\n;\n\\echo %s holds\n", rehearsal->key);
+}
 
 static void add_script(PgRehearsal *rehearsal) {
         PgFeed *feed = &rehearsal->feed;
@@ -135,11 +159,12 @@ static void add_script(PgRehearsal *rehearsal) {
         pg_sql_limits(feed, rehearsal->postgres, way, rehearsal->budget_us);
         pg_feed_format(feed, "SELECT '%s version ' || version FROM %s;\n", key,
                        pg_setting(rehearsal->postgres, "version_table"));
-        pg_feed_format(
-                feed,
-                "%sSELECT '%s table ' || row_to_json(found)::text FROM found\n"
-                "  WHERE finding <> 'kept' OR gone IS NOT NULL OR altered ORDER BY schema, name;\nROLLBACK;\n\\echo %s whole\n",
-                compare_sql, key, key);
+        pg_feed_format(feed,
+                       "%sSELECT '%s table ' || row_to_json(f)::text FROM pg_temp.nc_found f ORDER BY schema, name;\n"
+                       "\\echo %s whole\n",
+                       compare_sql, key, key);
+        add_views(rehearsal);
+        pg_feed_format(feed, "ROLLBACK;\n");
 }
 
 /* ---- what it prints ---- */
@@ -162,6 +187,8 @@ static void on_line(void *userdata, const char *line) {
                 rehearsal->loaded = true;
         else if (strcmp(said, " whole") == 0)
                 rehearsal->whole = true;
+        else if (strcmp(said, " holds") == 0)
+                rehearsal->holds = true;
 }
 
 static int make_plan(PgRehearsal *rehearsal, PgPlan *plan, Error *error) {
@@ -169,6 +196,11 @@ static int make_plan(PgRehearsal *rehearsal, PgPlan *plan, Error *error) {
         if (strcmp(rehearsal->version, way->wanted) != 0)
                 return error_set(error, -EPROTO, "%s leaves %s at '%s', not at %s: let it update it", way->original,
                                  pg_setting(rehearsal->postgres, "version_table"), rehearsal->version, way->wanted);
+        size_t i;
+        json_t *table;
+        json_array_foreach(rehearsal->tables, i, table)
+                if (!rehearsal->holds)
+                        json_object_del(table, "held");
         json_t *document = json_pack("{ss ss ss ss sO}", "script", way->digest, "catalogue", way->facts.catalogue,
                                      "current", way->facts.version, "wanted", way->wanted, "tables", rehearsal->tables);
         return pg_plan_read(document, plan, error);
@@ -201,7 +233,7 @@ static void on_rehearsed(void *userdata, const ProcessExit *exit, const char *sa
         PgRehearsal *rehearsal = userdata;
         Error error = {0};
         PgPlan plan = {0};
-        if (exit->code != 0 || !rehearsal->whole) {
+        if (!rehearsal->whole) {
                 pg_feed_error(&rehearsal->feed, rehearsal->way->original, said, exit, &error);
                 error.code = is_final(exit, said) ? -EPROTO : -EIO;
                 if (!rehearsal->loaded && error.code == -EPROTO && !explain_extension(rehearsal, said, &error))

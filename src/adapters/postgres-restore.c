@@ -244,6 +244,10 @@ static void on_psql_ended(void *userdata, const ProcessExit *exit, const char *s
                 ask_again(restore);
                 return;
         }
+        if (restore->phase == PHASE_SCRIPT && strstr(said, PG_HOLDS))
+                snprintf(restore->lost, sizeof restore->lost,
+                         "the script alters a column that it left alone in the rehearsal (%.200s)",
+                         error_text(&restore->failure));
         bool over_rows = restore->lost[0] && !restore->request.allow_row_loss;
         if (restore->phase == PHASE_LOCK && strstr(said, "lock timeout"))
                 explain_lock(restore, what, sizeof what);

@@ -4,6 +4,7 @@
  *   postgres-rehearse.c  the proof         postgres-plan.c    what it has found
  *   postgres-cost.c      what it means for the rows, and how long it takes
  *   postgres-restore.c   the act           postgres-dump.c    the safety dump before it
+ *   postgres-room.c      whether that has room
  *   postgres-preserve.c  the transaction's SQL, before and after the script
  *   postgres-child.c     psql and pg_dump  postgres-feed.c    what psql is fed */
 #pragma once
@@ -11,6 +12,7 @@
 #include "adapters/postgres-child.h"
 #include "adapters/postgres-plan.h"
 #include "adapters/postgres-script.h"
+#include "io/worker.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -26,6 +28,7 @@ typedef struct PgFacts {
         char used_extensions[1024]; /* those that the schema may need: all but amcheck, which only looks */
         bool may_create;            /* the role may make databases */
         bool scratch;               /* the database for rehearsals is there */
+        bool counts;                /* track_counts: which tables a transaction writes to can be known */
         int64_t bytes;              /* of all tables: what a dump reads */
 } PgFacts;
 
@@ -89,6 +92,7 @@ PgRehearsal *pg_rehearsal_cancel(PgRehearsal *rehearsal); /* NULL allowed; retur
 
 /* ---- the transaction's SQL: postgres-preserve.c ---- */
 
+#define PG_HOLDS "nc_holds_" /* how the views begin by which PostgreSQL is made to refuse that a column is altered */
 /* Limits, quiet and the search path, for this transaction. */
 void pg_sql_limits(PgFeed *feed, const Postgres *postgres, const PgWay *way, int64_t limit_us);
 /* From here on a COMMIT fails unless pg_sql_release() came before: whatever the script does, it can't keep half of it. */
@@ -119,6 +123,22 @@ char *pg_sql_costs(const PgPlan *plan);
 SchemaVerdict pg_cost_judge(const Postgres *postgres, const SchemaRequest *request, const PgWay *way,
                             const PgPlan *plan, const PgAnswer *answer, SchemaGate *gate);
 
+/* ---- whether the safety dump has room: postgres-room.c ---- */
+
+typedef struct PgRoom {
+        int64_t available; /* bytes left where dumps lie */
+        int64_t last;      /* the newest dump of this database that is kept; -1: none is */
+} PgRoom;
+
+/* Asked in a process of its own; `done` gets what pg_room_read() takes. */
+int pg_room_begin(const Postgres *postgres, int64_t budget_us, WorkerDone done, void *userdata, Worker **ret_worker,
+                  Error *error);
+bool pg_room_read(const char *said, PgRoom *ret_room);
+/* SCHEMA_REVERSIBLE: it fits; SCHEMA_REFUSED: it almost certainly doesn't; SCHEMA_UNKNOWN: it may not. `tables`: bytes; `why` in
+ * words, "" when it fits. */
+SchemaVerdict pg_room_judge(const PgRoom *room, int64_t tables, bool compressed, const char *directory, char *why,
+                            size_t size);
+
 /* ---- gate and act ---- */
 
 /* As the gate; with a reversible verdict the plan and the way are filled too (the caller's to clear). */
@@ -137,5 +157,9 @@ typedef void (*PgDumped)(void *userdata, const char *path, const Error *error);
 int pg_dump_begin(const Postgres *postgres, int64_t run_id, const char *extensions, PgDumped done, void *userdata,
                   PgDump **ret_dump, Error *error);
 PgDump *pg_dump_cancel(PgDump *dump);
+/* Where dumps lie. Returns `path`. */
+char *pg_dump_directory(const Postgres *postgres, char *path, size_t size);
+/* Blocking. What lives that were killed have left unfinished counts as room: it is removed before a dump begins. */
+int pg_dump_room(const Postgres *postgres, PgRoom *ret_room);
 /* The command that puts a dump back, all of it or nothing, as a shell takes it. Returns `text`. */
 char *pg_dump_undo(const Postgres *postgres, const char *path, char *text, size_t size);

@@ -199,6 +199,7 @@ typedef struct Forbidden {
 
 #define ENDS "it would end the transaction in which all of it is undone when something fails: leave it out"
 #define WHOSE "whose session it is must not change"
+#define COUNTS "by these counts it is known which rows the script has touched: leave it out"
 #define BEYOND "it can't be undone by a rollback of this database's transaction"
 
 static const Forbidden forbidden[] = {
@@ -218,6 +219,9 @@ static const Forbidden forbidden[] = {
         {"SET SESSION AUTHORIZATION", WHOSE},
         {"SET LOCAL SESSION AUTHORIZATION", WHOSE},
         {"RESET SESSION AUTHORIZATION", WHOSE},
+        {"SET track_counts", COUNTS},
+        {"SET LOCAL track_counts", COUNTS},
+        {"SET SESSION track_counts", COUNTS},
         {"RESET ALL", "the limits that are set around it must stay"},
         {"DISCARD", "what is kept of before in temporary tables must stay"},
         {"ALTER SYSTEM", BEYOND},

@@ -82,6 +82,8 @@ static void test_beyond(void **state) {
                                              "SET SESSION AUTHORIZATION x",
                                              "RESET SESSION AUTHORIZATION",
                                              "CREATE SUBSCRIPTION s",
+                                             "SET track_counts = off",
+                                             "SET LOCAL track_counts TO off",
                                              "RESET ALL"};
         for (size_t i = 0; i < sizeof beyond / sizeof beyond[0]; i++) {
                 char script[160];

@@ -3,6 +3,7 @@ anybody was killed in the middle."""
 
 import contextlib
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -73,6 +74,12 @@ def reversible(migrator, script, **more):
     answer = migrator.gate(script, **more)
     assert answer["verdict"] == "reversible", answer
     return answer
+
+
+def planned(migrator):
+    """What the rehearsal has found, by the tables' names."""
+    [plan] = (migrator.state / "schema").glob("plan-*.json")
+    return {table["name"]: table for table in json.loads(plan.read_text())["tables"]}
 
 
 @contextlib.contextmanager
@@ -250,6 +257,31 @@ def test_rewritten_table_is_compared(migrator, cluster):
     assert cluster.psql("select count(*), sum(qty) from orders") == "2000|20010000"
 
 
+def test_only_what_an_alter_changes_is_compared_where_it_alone_rewrites(migrator, cluster):
+    script = migrator.script(NARROW)
+    reversible(migrator, script)
+    orders = planned(migrator)["orders"]
+    assert (orders["finding"], orders["held"], orders["changed_before"]) == ("digest", "id, customer, price, note, detail", "qty"), orders
+    assert migrator.restore(script)["status"] == "done"
+
+
+def test_all_is_compared_where_the_script_alters_a_column_without_changing_its_type(migrator, cluster):
+    script = migrator.script(NARROW.replace(BACK, "alter table orders alter column note type text using lower(note);\n" + BACK))
+    reversible(migrator, script)
+    assert migrator.restore(script)["status"] == "done", "the notes were in lower case before"
+    cluster.psql("alter table orders alter column qty type bigint", f"update schema_version set version = '{NEW}'", "update orders set note = 'Note' where id = 5")
+    result = migrator.restore(script)
+    assert result["status"] == "failed" and "public.orders: values were changed" in result["error"], result
+
+
+def test_database_that_does_not_count(make, cluster):
+    migrator = make()
+    script = migrator.script(DROP_NOTE)
+    cluster.psql("alter database novacron set track_counts = off", user="postgres")
+    answer = migrator.gate(script)
+    assert answer["verdict"] == "refused" and "track_counts is off in the database 'novacron'" in answer["detail"], answer
+
+
 def test_table_that_is_made_anew_with_its_rows(migrator, cluster):
     script = migrator.script("alter table orders rename to old_orders;\ncreate table orders as select id, customer, qty, price, detail from old_orders;\n"
                              "drop view order_names; drop table old_orders;\n" + BACK)
@@ -289,6 +321,31 @@ def test_loss_aborts(migrator, cluster, loss):
     assert any("allowed for this run" in line for line in migrator.told)
 
 
+BEHIND = "alter table orders alter column qty type int;\ndo $$ begin if exists (select from orders) then\n  {}\nend if; end $$;\n" + BACK
+UNFORESEEN = {
+    "another column": ("alter table orders alter column note type text using 'x';", "the script alters a column that it left alone in the rehearsal"),
+    "a column made anew": ("alter table orders drop column note; alter table orders add column note text;", "the script alters a column that it left alone in the rehearsal"),
+    "a column that goes with all": ("alter table orders drop column note cascade; alter table orders add column note text;", "which the rehearsal did not show"),
+    "written to": ("update orders set note = 'x';", "which the rehearsal did not show"),
+    "emptied and filled": ("create temp table o as select * from orders; truncate orders;\n"
+                           "  insert into orders select id, customer, qty, price, 'x', detail from o;", "which the rehearsal did not show"),
+}
+
+
+@pytest.mark.parametrize("change", UNFORESEEN)
+def test_what_the_rehearsal_did_not_show_behind_an_alter(migrator, cluster, change):
+    """There only the altered columns are compared."""
+    sql, why = UNFORESEEN[change]
+    before, script = state(cluster), migrator.script(BEHIND.format(sql))
+    reversible(migrator, script)
+    result = migrator.restore(script)
+    assert result["status"] == "failed" and why in result["error"] and "(--allow-row-loss)" in result["error"], result
+    assert state(cluster) == before
+    allowed = migrator.restore(script, allow_row_loss=True)
+    assert allowed["status"] == "done" and version(cluster) == OLD, allowed
+    assert allowed["detail"].startswith("rows were lost, as allowed: public.orders: values were changed"), allowed
+
+
 EVERY_TYPE = """
 create schema "App"; create type mood as enum ('glad', 'sad'); create domain small as int check (value < 100); create type pair as (a int, b text);
 create table "App"."it's ""odd"" :x \\ one" (id int primary key, "a:b" int, "it's" text, j json, jb jsonb, x xml, p point, r int4range, m mood, d small, c pair,
@@ -310,6 +367,7 @@ def test_any_type_and_any_name(make, cluster):
     script = migrator.script(f"alter table {odd} alter column narrow type int, drop column t;\nalter table parts alter column v type int;\n"
                              "alter table base alter column v type int;\nalter table parts rename to pieces; drop type mood cascade;\n" + BACK)
     reversible(migrator, script)
+    assert {table for table, found in planned(migrator).items() if "held" in found} == {"it's \"odd\" :x \\ one", "parts_1", "parts_2", "base", "derived"}
     result = migrator.restore(script)
     assert result["status"] == "done", result
     assert {line.split(" after")[0] for line in migrator.told if " after the change" in line} == {
