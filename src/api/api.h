@@ -2,7 +2,7 @@
  * of the controller: it is given a table of operations and calls them. An operation answers at once from what the controller
  * knows (a run is begun, and followed by the event stream), or, when it must wait for the world, later, by api_reply().
  *
- * The shapes of all answers are in shapes.c, the routes that give them in routes.c; openapi.json is made from the two. Null,
+ * The shapes of all answers are in shapes-*.c, the routes that give them in routes.c; openapi.json is made from the two. Null,
  * never 0, stands for what isn't known.
  * Every JSON answer has the header Last-Event-ID: the newest event that it already contains, so that a client which then opens
  * the event stream with that id misses nothing. */
@@ -111,7 +111,7 @@ void api_server_look(ApiServer *server, void (*problem)(void *userdata, const ch
 #define API_CALM_US 20000
 void api_server_calm(ApiServer *server, bool calm);
 
-/* Tells every open event stream (GET /api/v3/events, server-sent events); the types are those of `event` in shapes.c.
+/* Tells every open event stream (GET /api/v3/events, server-sent events); the types are those of `events` in shapes-events.c.
  * Never blocks; NULL allowed. A stream that missed events is told "reset". */
 void api_server_publish(ApiServer *server, const char *type, const json_t *event);
 

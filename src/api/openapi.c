@@ -95,7 +95,8 @@ static json_t *shape_schema(const Shape *shape) {
 
 static json_t *schemas(void) {
         json_t *all = json_object();
-        for (const Shape *shape = shapes; shape->name; shape++)
+        const Shape *shape;
+        for (unsigned i = 0; (shape = shape_at(i)); i++)
                 json_object_set_new(all, shape->name, shape_schema(shape));
         return all;
 }

@@ -42,7 +42,7 @@ typedef struct Route {
         unsigned keep_ms;         /* an answer may be given again for so long, until something happens; 0: never */
         const char *part;         /* passed to the operation as "part"; may be NULL */
         const RouteParam *params; /* of the query (GET) or of the body, a JSON object (POST) */
-        const char *answer;       /* the shape's name in shapes.c */
+        const char *answer;       /* the shape's name (shapes.h) */
         const char *summary;
 } Route;
 

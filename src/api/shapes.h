@@ -1,5 +1,6 @@
 /* The shapes of the answers, as data: the reference that api.h points to, and what openapi.json is made from. An answer has all
- * members of its shape, and no other. */
+ * members of its shape, and no other; null, never 0, for what isn't known. Times are RFC 3339, UTC, with milliseconds; members that
+ * end in _ms, _s and _percent are numbers of that unit and may have decimals. */
 #pragma once
 
 #include <jansson.h>
@@ -20,7 +21,8 @@ typedef struct Shape {
         const char *type;
 } Shape;
 
-extern const Shape shapes[]; /* ends with a row whose name is NULL */
+/* All of them, counted from 0, in the order in which openapi.json has them; NULL behind the last. The tables are in shapes-*.c. */
+const Shape *shape_at(unsigned index);
 
 /* OpenAPI 3.1, from the routes and the shapes. A new reference; NULL when memory is gone. */
 json_t *openapi_document(void);

@@ -1,4 +1,4 @@
-/* The shapes of api/shapes.c, made from the core's. All return a new reference, or NULL when memory is gone; NULL travels through
+/* The shapes of api/shapes.h, made from the core's. All return a new reference, or NULL when memory is gone; NULL travels through
  * (a member that couldn't be made makes the whole NULL), so that only the end needs a check. */
 #pragma once
 

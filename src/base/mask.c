@@ -1,13 +1,10 @@
 #include "base/mask.h"
 
-#include "base/macros.h"
+#include "base/mask-secrets.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-
-#define RANDOM_LEAST 20 /* characters: less than that can't be told from a name */
-#define NAME_MAX_LENGTH 64
 
 /* A line on its way: what is read, and what is written of it. */
 typedef struct Line {
@@ -15,7 +12,6 @@ typedef struct Line {
         const char *text, *at;
         size_t indent, key_indent; /* of what stands first; the same behind a list's dash */
         bool first;                /* the key at hand is what its line begins with */
-        bool naming;               /* the value that comes is a name: "name: DB_PASSWORD" */
         char *out;
         size_t used, size;
 } Line;
@@ -44,92 +40,8 @@ static const char *line_end(const Line *line) {
         return line->at + strlen(line->at);
 }
 
-/* ---- names ---- */
-
 static bool is_name(char c) {
         return isalnum((unsigned char)c) || c == '_' || c == '-' || c == '.';
-}
-
-static bool ends_with(const char *text, const char *end) {
-        size_t length = strlen(text), wanted = strlen(end);
-        return length >= wanted && strcmp(text + length - wanted, end) == 0;
-}
-
-static bool part_is_secret(const char *part) {
-        static const char *const parts[] = {"pass", "pwd", "pw",   "key",   "keys", "dsn", "dsns", "auth", "salt",
-                                            "otp",  "pin", "cred", "creds", "psk",  "jwt", "sas",  "hmac"};
-        for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-                if (strcmp(part, parts[i]) == 0)
-                        return true;
-        return false;
-}
-
-/* The parts of "db_masterKey-v2.path" are db, master, key, v2 and path. */
-static bool any_part_is_secret(const char *name) {
-        char part[NAME_MAX_LENGTH];
-        size_t used = 0;
-        for (const char *at = name;; at++) {
-                bool hump = at > name && isupper((unsigned char)*at) && islower((unsigned char)at[-1]);
-                if (!isalnum((unsigned char)*at) || hump) {
-                        part[used] = '\0';
-                        if (used > 0 && part_is_secret(part))
-                                return true;
-                        used = 0;
-                }
-                if (*at == '\0')
-                        return false;
-                if (isalnum((unsigned char)*at) && used + 1 < sizeof part)
-                        part[used++] = (char)tolower((unsigned char)*at);
-        }
-}
-
-bool mask_is_secret_name(const char *name) {
-        static const char *const words[] = {"passw",
-                                            "passphrase",
-                                            "secret",
-                                            "token",
-                                            "credential",
-                                            "private",
-                                            "apikey",
-                                            "api_key",
-                                            "api-key",
-                                            "accesskey",
-                                            "authorization",
-                                            "cookie",
-                                            "bearer",
-                                            "signature",
-                                            "connectionstring",
-                                            "connection_string",
-                                            "connection-string",
-                                            "conn_str",
-                                            "pgpass"};
-        char lower[NAME_MAX_LENGTH];
-        size_t used = 0;
-        for (const char *at = name; *at && used + 1 < sizeof lower; at++)
-                lower[used++] = (char)tolower((unsigned char)*at);
-        lower[used] = '\0';
-        for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-                if (strstr(lower, words[i]))
-                        return true;
-        return ends_with(lower, "pass") || ends_with(lower, "pwd") || ends_with(lower, "key") ||
-               ends_with(lower, "auth") || any_part_is_secret(name);
-}
-
-static bool is_one_of(const char *word, const char *const *list, size_t count) {
-        for (size_t i = 0; i < count; i++)
-                if (strcasecmp(word, list[i]) == 0)
-                        return true;
-        return false;
-}
-
-static bool names_something(const char *word) {
-        static const char *const words[] = {"name", "key", "variable", "env", "id", "option", "property"};
-        return is_one_of(word, words, ARRAY_SIZE(words));
-}
-
-static bool holds_the_value(const char *word) {
-        static const char *const words[] = {"value", "val", "content", "data", "default", "stringvalue"};
-        return is_one_of(word, words, ARRAY_SIZE(words));
 }
 
 /* ---- values ---- */
@@ -220,7 +132,6 @@ static void mask_bracketed(Line *line) {
 
 /* What can't be a secret, so that "tokens_enabled: true" stays readable. */
 static bool is_plain_word(const char *value) {
-        static const char *const words[] = {"true", "false", "null", "none", "~", "yes", "no", "on", "off"};
         char word[8];
         size_t length = strcspn(value, " \t,;}]#");
         const char *rest = skip_blanks(value + length);
@@ -228,7 +139,7 @@ static bool is_plain_word(const char *value) {
                 return false;
         memcpy(word, value, length);
         word[length] = '\0';
-        return is_one_of(word, words, ARRAY_SIZE(words));
+        return mask_is_harmless_word(word);
 }
 
 static bool is_quote(const char *at) {
@@ -266,50 +177,6 @@ static void mask_value(Line *line) {
 
 /* ---- what looks random ---- */
 
-static bool is_random(const char *text, size_t length) {
-        unsigned lower = 0, upper = 0, digit = 0, hex = 0, changes = 0, counts[128] = {0}, distinct = 0;
-        if (length < RANDOM_LEAST)
-                return false;
-        for (size_t i = 0; i < length; i++) {
-                unsigned char c = (unsigned char)text[i];
-                lower += islower(c) != 0;
-                upper += isupper(c) != 0;
-                digit += isdigit(c) != 0;
-                hex += isxdigit(c) != 0;
-                distinct += c < 128 && counts[c]++ == 0;
-                if (i > 0) {
-                        unsigned char before = (unsigned char)text[i - 1];
-                        changes += (isdigit(c) != 0) != (isdigit(before) != 0) ||
-                                   (isalpha(c) && isalpha(before) && (isupper(c) != 0) != (isupper(before) != 0));
-                }
-        }
-        if (distinct < 8)
-                return false;
-        if (hex == length && length >= 32 && digit > 0 && lower + upper > 0)
-                return true;
-        if (lower && upper && digit)
-                return changes * 5 >= length;
-        return digit ? changes * 4 >= length : lower && upper && changes * 5 >= length * 2;
-}
-
-static bool has_known_shape(const char *text, size_t length) {
-        static const struct {
-                const char *prefix;
-                size_t least;
-        } shapes[] = {{"AKIA", 16},      {"ASIA", 16},     {"ghp_", 20},   {"gho_", 20},        {"ghs_", 20},
-                      {"ghu_", 20},      {"ghr_", 20},     {"glpat-", 16}, {"github_pat_", 20}, {"xoxa-", 12},
-                      {"xoxb-", 12},     {"xoxp-", 12},    {"xoxs-", 12},  {"sk-", 20},         {"sk_live_", 12},
-                      {"rk_live_", 12},  {"sk_test_", 12}, {"eyJ", 20},    {"AIza", 30},        {"hvs.", 16},
-                      {"dckr_pat_", 16}, {"npm_", 20},     {"pypi-", 20},  {"$2a$", 20},        {"$2b$", 20},
-                      {"$2y$", 20},      {"$argon2", 20},  {"$6$", 20},    {"$5$", 20}};
-        for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
-                size_t prefix = strlen(shapes[i].prefix);
-                if (length >= shapes[i].least && length > prefix && strncmp(text, shapes[i].prefix, prefix) == 0)
-                        return true;
-        }
-        return false;
-}
-
 static bool is_token_char(char c) {
         return isalnum((unsigned char)c) || (c && strchr("+/_-.~$", c));
 }
@@ -317,11 +184,11 @@ static bool is_token_char(char c) {
 /* A path is shown but for the part that looks random; of anything else all goes, as its pieces would belong to the same secret. */
 static bool mask_random(Line *line, const char *end) {
         bool path = *line->at == '/' || *line->at == '.';
-        if (has_known_shape(line->at, (size_t)(end - line->at))) {
+        if (mask_is_known_token(line->at, (size_t)(end - line->at))) {
                 put_masked(line, end);
                 return true;
         }
-        if (!path && is_random(line->at, (size_t)(end - line->at))) {
+        if (!path && mask_is_random(line->at, (size_t)(end - line->at))) {
                 put_masked(line, end);
                 return true;
         }
@@ -329,7 +196,7 @@ static bool mask_random(Line *line, const char *end) {
         for (const char *part = line->at; part < end;) {
                 size_t length = strcspn(part, "/.");
                 const char *part_end = part + length < end ? part + length : end;
-                if (is_random(part, (size_t)(part_end - part))) {
+                if (mask_is_random(part, (size_t)(part_end - part))) {
                         any = true;
                         if (!path) {
                                 put_masked(line, end);
@@ -437,15 +304,10 @@ static bool mask_next_word(Line *line, const char *word, const char *word_end) {
         return true;
 }
 
-static bool is_scheme_of_credentials(const char *word) {
-        static const char *const words[] = {"bearer", "basic", "digest", "negotiate"};
-        return is_one_of(word, words, ARRAY_SIZE(words));
-}
-
 /* A token behind "Bearer" isn't prose: it is long. */
 static bool mask_credentials(Line *line, const char *word, const char *word_end) {
         const char *next = skip_blanks(word_end);
-        if (!is_scheme_of_credentials(word) || next == word_end || strcspn(next, " \t\"',") < 8)
+        if (!mask_is_scheme(word) || next == word_end || strcspn(next, " \t\"',") < 8)
                 return false;
         put_until(line, next);
         put_masked(line, next + strcspn(next, " \t\"',"));
@@ -454,17 +316,15 @@ static bool mask_credentials(Line *line, const char *word, const char *word_end)
 
 /* "-u name:password", "mysql -ppassword" */
 static bool mask_short_flag(Line *line, const char *word, const char *word_end) {
-        static const char *const flags[] = {"-u", "--user", "-U", "--proxy-user"};
         const char *next = skip_blanks(word_end), *end = next + strcspn(next, " \t");
         const char *colon = memchr(next, ':', (size_t)(end - next));
         bool client = strstr(line->text, "mysql") || strstr(line->text, "mariadb");
-        if (client && strncmp(word, "-p", 2) == 0 && word[2] != '\0') {
+        if (client && strncmp(word, "-p", 2) == 0 && strlen(word) > 2) {
                 put_until(line, line->at + 2);
                 put_masked(line, line->at + strcspn(line->at, " \t"));
                 return true;
         }
-        if (next == word_end || !colon || colon[1] == '/' || colon + 1 >= end ||
-            !is_one_of(word, flags, ARRAY_SIZE(flags)))
+        if (next == word_end || !colon || colon[1] == '/' || colon + 1 >= end || !mask_is_user_flag(word))
                 return false;
         put_until(line, colon + 1);
         put_masked(line, end);
@@ -509,7 +369,7 @@ static bool named_behind(const char *at) {
                         length++;
                 }
                 word[length] = '\0';
-                const char *value = length > 0 && names_something(word) ? value_of(at + length) : NULL, *end;
+                const char *value = length > 0 && mask_names_something(word) ? value_of(at + length) : NULL, *end;
                 if (!value)
                         continue;
                 value = skip_blanks(value);
@@ -542,19 +402,19 @@ static void mask_word(Line *line) {
         const char *value = value_of(end), *name_end;
         bool secret = mask_is_secret_name(word);
         line->first = line->at <= line->text + line->key_indent + 1; /* behind its quote */
-        if (line->mask->named && holds_the_value(word) && mask_element(line, end)) {
+        if (line->mask->named && mask_holds_the_value(word) && mask_element(line, end)) {
                 line->mask->named = false;
                 return;
         }
-        if (value && holds_the_value(word) && (line->mask->named || named_behind(value))) {
+        if (value && mask_holds_the_value(word) && (line->mask->named || named_behind(value))) {
                 line->mask->named = false;
                 put_until(line, value);
                 mask_value(line);
                 return;
         }
-        if (secret && !line->naming && mask_element(line, end))
+        if (secret && mask_element(line, end))
                 return;
-        if (value && names_something(word) &&
+        if (value && mask_names_something(word) &&
             (!secret || is_quote(skip_blanks(value)) || strcasecmp(word, "key") == 0)) {
                 /* "key: abc" is a secret, unless a name of something is said with it */
                 const char *from = skip_blanks(value);

@@ -59,37 +59,81 @@ static const struct option long_options[] = {
 /* What was typed and not every verb understands. */
 typedef struct Typed {
         unsigned options;     /* set of VerbOption */
-        const char *backtest; /* the one of ALLOW_BACKTEST that was typed */
+        const char *backtest; /* the one of ALLOW_BACKTEST that was typed; NULL: none */
         bool version;
         const char *generate; /* NULL: not asked for */
 } Typed;
 
-static const char *options_name_of(int letter) {
-        return letter == OPTION_CSV      ? "--csv"
-               : letter == OPTION_LABELS ? "--labels"
-               : letter == OPTION_SET    ? "--set"
-                                         : "--prometheus";
+/* What is only kept: a flag, or the text that was typed behind it. `name` is the long option's. False: `letter` is none of these. */
+static bool keep_option(int letter, const char *name, Options *options, Typed *typed) {
+        const struct {
+                int letter;
+                unsigned option; /* what the verb must allow; 0: nothing */
+                bool *flag;
+                const char **text;
+        } rows[] = {
+                {'n', ALLOW_DRY_RUN, &options->dry_run, NULL},
+                {'y', ALLOW_YES, &options->yes, NULL},
+                {'h', 0, &options->help, NULL},
+                {'V', 0, &typed->version, NULL},
+                {OPTION_JSON, ALLOW_JSON, &options->json, NULL},
+                {OPTION_NO_INPUT, 0, &options->no_input, NULL}, /* harmless where nothing is asked */
+                {OPTION_TO, ALLOW_TO, NULL, &options->to},
+                {OPTION_LIMIT, ALLOW_LIMIT, NULL, &options->limit},
+                {OPTION_REFERENCE, ALLOW_REFERENCE, &options->reference, NULL},
+                {OPTION_INTERVAL, ALLOW_INTERVAL, NULL, &options->interval},
+                {OPTION_ACT, ALLOW_ACT, &options->act, NULL},
+                {OPTION_ROW_LOSS, ALLOW_ROW_LOSS, &options->allow_row_loss, NULL},
+                {OPTION_FROM, ALLOW_PERIOD, NULL, &options->from},
+                {OPTION_ALL, ALLOW_ALL, &options->all, NULL},
+                {OPTION_MARKDOWN, ALLOW_MARKDOWN, &options->markdown, NULL},
+                {OPTION_CSV, ALLOW_BACKTEST, NULL, &options->csv},
+                {OPTION_PROMETHEUS, ALLOW_BACKTEST, &options->prometheus, NULL},
+                {OPTION_LABELS, ALLOW_BACKTEST, NULL, &options->labels},
+                {OPTION_GENERATE, 0, NULL, &typed->generate},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                if (rows[i].letter != letter)
+                        continue;
+                if (rows[i].flag)
+                        *rows[i].flag = true;
+                else
+                        *rows[i].text = optarg;
+                typed->options |= rows[i].option;
+                if (rows[i].option == ALLOW_BACKTEST)
+                        typed->backtest = name;
+                return true;
+        }
+        return false;
 }
 
-/* What only a backtest understands. False: one --set too many. */
-static bool take_backtest_option(int letter, Options *options) {
+static int add_set(Options *options) {
+        if (options->set_count == SETS_MAX) {
+                fprintf(stderr, "%s: --set: at most %d of them\n", program.name, SETS_MAX);
+                return EXIT_USAGE_ERROR;
+        }
+        options->sets[options->set_count++] = optarg;
+        return 0;
+}
+
+static int take_option(int letter, const char *name, Options *options, Typed *typed) {
         switch (letter) {
-        case OPTION_CSV:
-                options->csv = optarg;
-                return true;
-        case OPTION_LABELS:
-                options->labels = optarg;
-                return true;
-        case OPTION_PROMETHEUS:
-                options->prometheus = true;
-                return true;
+        case 'c':
+                options->config_path = optarg;
+                options->config_given = true;
+                return 0;
+        case OPTION_SET:
+                typed->options |= ALLOW_BACKTEST;
+                typed->backtest = name;
+                return add_set(options);
         default:
-                if (options->set_count == SETS_MAX) {
-                        fprintf(stderr, "%s: --set: at most %d of them\n", program.name, SETS_MAX);
-                        return false;
-                }
-                options->sets[options->set_count++] = optarg;
-                return true;
+                if (keep_option(letter, name, options, typed))
+                        return 0;
+                /* getopt has said what is wrong */
+                if (optopt >= '0' && optopt <= '9')
+                        fprintf(stderr, "%s: a run's id is a positive number\n", program.name);
+                fprintf(stderr, "Try: %s --help\n", program.name);
+                return EXIT_USAGE_ERROR;
         }
 }
 
@@ -99,88 +143,10 @@ static int parse_options(int argc, char **argv, Options *options, Typed *typed) 
         *options = (Options){.config_path = CONFIG_PATH_DEFAULT};
         if (argc > 0)
                 argv[0] = name; /* how getopt begins its messages */
-        for (int letter; (letter = getopt_long(argc, argv, "c:nyhV", long_options, NULL)) != -1;)
-                switch (letter) {
-                case 'c':
-                        options->config_path = optarg;
-                        options->config_given = true;
-                        break;
-                case 'n':
-                        options->dry_run = true;
-                        typed->options |= ALLOW_DRY_RUN;
-                        break;
-                case 'y':
-                        options->yes = true;
-                        typed->options |= ALLOW_YES;
-                        break;
-                case 'h':
-                        options->help = true;
-                        break;
-                case 'V':
-                        typed->version = true;
-                        break;
-                case OPTION_JSON:
-                        options->json = true;
-                        typed->options |= ALLOW_JSON;
-                        break;
-                case OPTION_NO_INPUT: /* harmless where nothing is asked */
-                        options->no_input = true;
-                        break;
-                case OPTION_TO:
-                        options->to = optarg;
-                        typed->options |= ALLOW_TO;
-                        break;
-                case OPTION_FROM:
-                        options->from = optarg;
-                        typed->options |= ALLOW_PERIOD;
-                        break;
-                case OPTION_CSV:
-                case OPTION_PROMETHEUS:
-                case OPTION_SET:
-                case OPTION_LABELS:
-                        typed->options |= ALLOW_BACKTEST;
-                        typed->backtest = options_name_of(letter);
-                        if (!take_backtest_option(letter, options))
-                                return EXIT_USAGE_ERROR;
-                        break;
-                case OPTION_MARKDOWN:
-                        options->markdown = true;
-                        typed->options |= ALLOW_MARKDOWN;
-                        break;
-                case OPTION_ALL:
-                        options->all = true;
-                        typed->options |= ALLOW_ALL;
-                        break;
-                case OPTION_LIMIT:
-                        options->limit = optarg;
-                        typed->options |= ALLOW_LIMIT;
-                        break;
-                case OPTION_REFERENCE:
-                        options->reference = true;
-                        typed->options |= ALLOW_REFERENCE;
-                        break;
-                case OPTION_INTERVAL:
-                        options->interval = optarg;
-                        typed->options |= ALLOW_INTERVAL;
-                        break;
-                case OPTION_GENERATE:
-                        typed->generate = optarg;
-                        break;
-                case OPTION_ACT:
-                        options->act = true;
-                        typed->options |= ALLOW_ACT;
-                        break;
-                case OPTION_ROW_LOSS:
-                        options->allow_row_loss = true;
-                        typed->options |= ALLOW_ROW_LOSS;
-                        break;
-                default: /* getopt has said what is wrong */
-                        if (optopt >= '0' && optopt <= '9')
-                                fprintf(stderr, "%s: a run's id is a positive number\n", program.name);
-                        fprintf(stderr, "Try: %s --help\n", program.name);
-                        return EXIT_USAGE_ERROR;
-                }
-        return 0;
+        int letter, index = 0, r = 0;
+        while (r == 0 && (letter = getopt_long(argc, argv, "c:nyhV", long_options, &index)) != -1)
+                r = take_option(letter, long_options[index].name, options, typed);
+        return r;
 }
 
 static int unknown_verb(const Command *command, const char *name) {
@@ -190,19 +156,12 @@ static int unknown_verb(const Command *command, const char *name) {
                                     program.name);
 }
 
+/* As the help has it first. */
 static const char *option_name(unsigned option) {
-        return option == ALLOW_JSON       ? "--json"
-               : option == ALLOW_DRY_RUN  ? "--dry-run"
-               : option == ALLOW_YES      ? "--yes"
-               : option == ALLOW_TO       ? "--to"
-               : option == ALLOW_LIMIT    ? "--limit"
-               : option == ALLOW_ACT      ? "--act"
-               : option == ALLOW_INTERVAL ? "--interval"
-               : option == ALLOW_ROW_LOSS ? "--allow-row-loss"
-               : option == ALLOW_PERIOD   ? "--from"
-               : option == ALLOW_ALL      ? "--all"
-               : option == ALLOW_MARKDOWN ? "--markdown"
-                                          : "--reference";
+        for (const OptionHelp *row = option_helps; row->name; row++)
+                if (row->allowed_by == option)
+                        return row->name;
+        return "";
 }
 
 /* An option a verb doesn't know is an error, never ignored: `status --dry-run` is harmless, but `deploy --to` isn't. */
@@ -211,7 +170,7 @@ static int check_usage(const Command *command, const Typed *typed) {
         unsigned allowed = verb->options | (verb->options & ALLOW_PERIOD ? ALLOW_TO : 0U);
         for (unsigned option = 1; option <= ALLOW_MARKDOWN; option <<= 1)
                 if (typed->options & option & ~allowed)
-                        return command_error(command, EXIT_USAGE_ERROR, "'%s' has no option %s; see: %s %s --help",
+                        return command_error(command, EXIT_USAGE_ERROR, "'%s' has no option --%s; see: %s %s --help",
                                              verb->name,
                                              option == ALLOW_BACKTEST ? typed->backtest : option_name(option),
                                              program.name, verb->name);

@@ -1,5 +1,5 @@
 /* Break glass: the command line does the work itself when no controller answers, with the same engine, journal and locks. An
- * emergency must not depend on a daemon. Answers have the shapes of api/shapes.c, so that the command line prints both alike. */
+ * emergency must not depend on a daemon. Answers have the shapes of api/shapes.h, so that the command line prints both alike. */
 #pragma once
 
 #include "api/api.h"

@@ -32,7 +32,7 @@ void consistency_recall(Controller *controller);
 const ConsistencyView *consistency_view(const Controller *controller);
 const char *consistency_state_name(ConsistencyState state); /* "none" "running" "passed" "damaged" "failed" "stopped" */
 
-json_t *consistency_json(const ConsistencyView *view); /* `consistency` in api/shapes.c */
+json_t *consistency_json(const ConsistencyView *view); /* `consistency` in api/shapes.h */
 
 /* One that is under way goes on, and is no error. */
 int consistency_begin(Controller *controller, const char *by, Error *error);

@@ -34,7 +34,7 @@ int incident_resolve(Controller *controller, int64_t id, const char *note, const
 /* 404 when there is none. */
 int incident_find(Controller *controller, int64_t id, Incident *ret_incident, Problem *problem);
 
-/* The shapes `incident` and `incident_details` of api/shapes.c; NULL: out of memory. */
+/* The shapes `incident` and `incident_details` of api/shapes.h; NULL: out of memory. */
 json_t *incident_json(Controller *controller, const Incident *incident);
 json_t *incident_details(Controller *controller, const Incident *incident);
 json_t *incident_timeline(Controller *controller, const Incident *incident);

@@ -1,5 +1,5 @@
 /* Proof, from the journal alone: why was it decided, is that what comes out again, is every record as it was written, would shadow mode
- * have been right? Answers in the shapes of api/shapes.c; the controller gives them over its API, the command line asks the
+ * have been right? Answers in the shapes of api/shapes.h; the controller gives them over its API, the command line asks the
  * journal itself. Nothing here needs a controller, or writes. */
 #pragma once
 

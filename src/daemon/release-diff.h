@@ -7,6 +7,6 @@
 
 #include <jansson.h>
 
-/* The shape `difference` of api/shapes.c: what `after` brought against `before`. Never NULL but for want of memory: what can't be
+/* The shape `difference` of api/shapes.h: what `after` brought against `before`. Never NULL but for want of memory: what can't be
  * told is said in its notes. */
 json_t *release_diff(const Config *config, const char *before, const char *after);

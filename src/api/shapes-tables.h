@@ -1,0 +1,21 @@
+/* The tables of the shapes, which shapes.c makes one of, and what their rows share. */
+#pragma once
+
+#include "api/shapes.h"
+
+#define RELEASE_STATE "=unproven|baking|good|failed"
+#define HEALTH_STATE "=healthy|degraded|unhealthy|unknown"
+#define SAMPLE_AGE                                                                                                     \
+        { "sample_age_s", "number?", "how old the newest measurement behind it is" }
+#define DETAIL                                                                                                         \
+        { "detail", "text", "in words, for people" }
+#define END                                                                                                            \
+        { 0 }
+
+/* Its members are in the array of the same name. */
+#define OBJECT(name, summary)                                                                                          \
+        { #name, summary, name, NULL }
+
+/* Each ends with a row whose name is NULL. */
+extern const Shape status_shapes[], run_shapes[], decision_shapes[], incident_shapes[], release_shapes[],
+        health_shapes[], cluster_shapes[], acting_shapes[], event_shapes[];
