@@ -8,6 +8,7 @@ import { showDecisions, showHistory } from "./view-history.js";
 import { showIncidents } from "./view-incidents.js";
 import { showMetrics, showWindow } from "./view-metrics.js";
 import { showAlerts, showConnection, showFacts, showHeadline, showWho } from "./view-now.js";
+import { showReceivers } from "./view-receivers.js";
 import { animateBars, showRun } from "./view-run.js";
 import { age, learnClock, now } from "./words.js";
 
@@ -26,6 +27,7 @@ const state = {
   history: null,
   decisions: null,
   incidents: null,
+  receivers: null,
   samples: new Map(), // by their end
   marks: [], // releases that came, for the charts
   whole: new Set(), // tables shown to their end
@@ -40,7 +42,7 @@ function draw() {
   due = true;
   requestAnimationFrame(() => {
     due = false;
-    for (const view of [showHeadline, showConnection, showWho, showFacts, showMetrics, showWindow, showAlerts, showRun, showHealth, showIncidents, showHistory, showDecisions]) view(state);
+    for (const view of [showHeadline, showConnection, showWho, showFacts, showMetrics, showWindow, showAlerts, showRun, showHealth, showIncidents, showReceivers, showHistory, showDecisions]) view(state);
     showActions();
     showFoot();
     animate();
@@ -131,6 +133,7 @@ const sources = {
   history: () => get("/history?limit=50"),
   decisions: () => get("/decisions?limit=20"),
   incidents: () => get("/incidents?limit=50"),
+  receivers: () => get("/receivers"),
 };
 
 /* Asks for a part again; what comes in meanwhile makes one more question, not many. */
@@ -194,17 +197,22 @@ const events = {
     if (run.outcome === "open" && state.status) return take("status", { ...state.status, run, last_run: run });
     refresh("status"); // what it held is given back, too: all of that is shown at once
     refresh("history");
+    refresh("receivers");
   },
   sample(sample) {
     takeSamples([sample]);
     refresh("status");
     refresh("metrics");
+    refresh("receivers"); // no event tells of them
   },
   decision() {
     refresh("decisions");
     refresh("status");
   },
-  alert: () => refresh("status"),
+  alert() {
+    refresh("status");
+    refresh("receivers");
+  },
   incident: () => refresh("incidents"),
   reset: () => refreshAll(),
 };
@@ -226,6 +234,7 @@ const stream = new Stream({
     if (document.hidden) return;
     refresh("status");
     refresh("metrics");
+    refresh("receivers");
     if (state.health?.status !== "unhealthy") refresh("health"); // its end is told, and its answer is an error to the browser's console
   },
   lost() {

@@ -8,11 +8,12 @@
 
 /* ---- the question ---- */
 
-static void add_cost(FILE *sql, const PgTable *table, unsigned i, bool *first) {
+/* false: out of memory. */
+static bool add_cost(FILE *sql, const PgTable *table, unsigned i, bool *first) {
         AUTO_FREE char *schema = pg_quote_name(table->schema), *name = pg_quote_name(table->name);
         AUTO_FREE char *schema_text = pg_quote_literal(table->schema), *name_text = pg_quote_literal(table->name);
         if (!schema || !name || !schema_text || !name_text)
-                return;
+                return false;
         fprintf(sql,
                 "%s SELECT %u, c.reltuples, pg_catalog.pg_total_relation_size(c.oid), pg_catalog.pg_has_role(c.relowner, 'USAGE'), ",
                 *first ? "" : " UNION ALL", i);
@@ -25,6 +26,7 @@ static void add_cost(FILE *sql, const PgTable *table, unsigned i, bool *first) {
                 "AND c.relname = %s",
                 schema_text, name_text);
         *first = false;
+        return true;
 }
 
 /* What pg_dump would fail on, when nothing serves any more. */
@@ -42,16 +44,16 @@ static const char unreadable_sql[] =
 char *pg_sql_costs(const PgPlan *plan) {
         char *text = NULL;
         size_t size = 0;
-        bool first = true;
+        bool first = true, whole = true;
         FILE *sql = open_memstream(&text, &size);
         if (!sql)
                 return NULL;
-        for (unsigned i = 0; i < plan->count; i++)
-                add_cost(sql, &plan->tables[i], i, &first);
+        for (unsigned i = 0; whole && i < plan->count; i++)
+                whole = add_cost(sql, &plan->tables[i], i, &first);
         if (first)
                 fprintf(sql, "SELECT 0 WHERE false");
         fputs(unreadable_sql, sql);
-        if (fclose(sql) != 0) {
+        if (fclose(sql) != 0 || !whole) {
                 free(text);
                 return NULL;
         }

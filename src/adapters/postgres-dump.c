@@ -9,7 +9,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 
+#define DIRECTORY "dumps"
 #define SUFFIX ".dump"
 #define UNFINISHED ".part"
 
@@ -41,6 +44,11 @@ static void finish(PgDump *dump, const Error *error) {
         AUTO_FREE char *path = strdup(dump->path);
         pg_dump_cancel(dump);
         done(userdata, path ? path : "", &copy);
+}
+
+char *pg_dump_directory(const Postgres *postgres, char *path, size_t size) {
+        snprintf(path, size, "%s/" DIRECTORY, postgres->context.state_directory);
+        return path;
 }
 
 /* ---- older ones ---- */
@@ -83,6 +91,53 @@ static void prune(const char *directory, int (*which)(const struct dirent *), in
                 free(entries[i]);
         }
         free(entries);
+}
+
+/* The database's name is the operator's; it must not lead elsewhere. */
+static void dump_suffix(const Postgres *postgres, char *text, size_t size) {
+        snprintf(text, size, "-%.127s" SUFFIX, postgres->server.database);
+        for (char *at = text; *at; at++)
+                if (*at == '/')
+                        *at = '_';
+}
+
+/* ---- room ---- */
+
+static void add_file(PgRoom *room, const char *directory, const char *name, const char *suffix) {
+        char path[PATH_MAX + 256];
+        struct stat st;
+        bool ours = is_dump(name) && strcmp(name + 4 + strspn(name + 4, "0123456789"), suffix) == 0;
+        snprintf(path, sizeof path, "%s/%s", directory, name);
+        if ((!ours && !is_unfinished(name)) || lstat(path, &st) < 0)
+                return;
+        if (ours)
+                room->last = st.st_size;
+        else
+                room->available += (int64_t)st.st_blocks * 512;
+}
+
+static int is_either_entry(const struct dirent *entry) {
+        return is_dump(entry->d_name) || is_unfinished(entry->d_name);
+}
+
+int pg_dump_room(const Postgres *postgres, PgRoom *ret_room) {
+        char directory[PATH_MAX], suffix[160];
+        struct dirent **entries = NULL;
+        struct statvfs space;
+        *ret_room = (PgRoom){.last = -1};
+        pg_dump_directory(postgres, directory, sizeof directory);
+        dump_suffix(postgres, suffix, sizeof suffix);
+        /* it is the first dump that makes the directory */
+        if (statvfs(directory, &space) < 0 && statvfs(postgres->context.state_directory, &space) < 0)
+                return -errno;
+        ret_room->available = (int64_t)space.f_bavail * (int64_t)space.f_frsize;
+        int count = scandir(directory, &entries, is_either_entry, older_first);
+        for (int i = 0; i < count; i++) {
+                add_file(ret_room, directory, entries[i]->d_name, suffix);
+                free(entries[i]);
+        }
+        free(entries);
+        return 0;
 }
 
 /* ---- this one ---- */
@@ -150,15 +205,10 @@ static void on_dumped(void *userdata, const ProcessExit *exit, const char *said)
 }
 
 static int open_part(PgDump *dump, int64_t run_id, Error *error) {
-        char name[300];
-        /* The database's name is the operator's; it must not lead elsewhere. */
-        char database[128];
-        snprintf(database, sizeof database, "%s", dump->postgres->server.database);
-        for (char *at = database; *at; at++)
-                if (*at == '/')
-                        *at = '_';
-        snprintf(name, sizeof name, "run-%" PRId64 "-%s" SUFFIX, run_id, database);
-        int r = pg_state_path(dump->postgres, "dumps", name, dump->path, sizeof dump->path, error);
+        char name[300], suffix[160];
+        dump_suffix(dump->postgres, suffix, sizeof suffix);
+        snprintf(name, sizeof name, "run-%" PRId64 "%s", run_id, suffix);
+        int r = pg_state_path(dump->postgres, DIRECTORY, name, dump->path, sizeof dump->path, error);
         if (r == 0)
                 r = fs_directory_of(dump->path, dump->directory, sizeof dump->directory, error);
         if (r < 0)

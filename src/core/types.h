@@ -359,6 +359,7 @@ typedef struct SchemaGate {
         char script[PATH_TEXT_MAX];                     /* of a reversible one: our checked copy */
         int64_t estimate_us;                            /* what restoring will take; -1: not known */
         char detail[REASON_MAX];                        /* for people: what goes, or why not and what to do */
+        char doubt[DETAIL_MAX];                         /* of a reversible one: what may yet stop it; "" */
 } SchemaGate;
 
 /* A standby, as the primary and (if it may be asked) the standby itself report it. */

@@ -7,7 +7,7 @@
 static void on_gate(void *userdata, const OpResult *result) {
         ReadyRound *round = userdata;
         const SchemaGate *gate = &result->gate;
-        char text[DETAIL_MAX];
+        char text[REASON_MAX];
         round->child = NULL;
         if (result->status != OP_DONE) {
                 ready_unknown(round, "look whether the database answers", "%s", error_text(&result->error));
@@ -16,6 +16,10 @@ static void on_gate(void *userdata, const OpResult *result) {
         switch (gate->verdict) {
         case SCHEMA_COMPATIBLE:
         case SCHEMA_REVERSIBLE:
+                if (gate->doubt[0]) {
+                        ready_unknown(round, "make room there, or mount a larger file system there", "%s", gate->doubt);
+                        break;
+                }
                 ready_ok(round, "%s", schema_gate_text(gate, text, sizeof text));
                 break;
         case SCHEMA_REFUSED:

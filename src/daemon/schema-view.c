@@ -92,7 +92,7 @@ void schema_view_free(Controller *controller) {
 }
 
 json_t *schema_view_json(SchemaViewState state, const SchemaGate *gate) {
-        char text[REASON_MAX];
+        char text[REASON_MAX + DETAIL_MAX];
         if (state == SCHEMA_VIEW_NOTHING)
                 return json_null();
         if (state == SCHEMA_VIEW_PENDING)

@@ -56,8 +56,8 @@ bool schema_covers(const SchemaNeeds *target, const SchemaNeeds *leaving) {
 const char *schema_gate_text(const SchemaGate *gate, char *text, size_t size) {
         bool changes = gate->verdict == SCHEMA_REVERSIBLE && gate->current[0] && gate->wanted[0];
         if (changes)
-                snprintf(text, size, "schema %s -> %s%s%s", gate->current, gate->wanted, gate->detail[0] ? ": " : "",
-                         gate->detail);
+                snprintf(text, size, "schema %s -> %s%s%s%s%s", gate->current, gate->wanted,
+                         gate->detail[0] ? ": " : "", gate->detail, gate->doubt[0] ? "; but " : "", gate->doubt);
         else if (gate->detail[0])
                 snprintf(text, size, "%s", gate->detail);
         else

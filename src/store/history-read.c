@@ -3,7 +3,6 @@
 
 #include "store/journal-internal.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -47,18 +46,7 @@ int history_prune(History *history, int64_t now_wall, Error *error) {
 
 static int read_fields(History *history, sqlite3_stmt *statement, int first, const Field *fields, void *object,
                        Error *error) {
-        for (int i = 0; fields[i].name; i++) {
-                const char *text = (const char *)sqlite3_column_text(statement, first + i);
-                int r = !text ? -EBADMSG
-                        : field_is_text(&fields[i])
-                                ? field_set_text(&fields[i], object, text)
-                                : field_set_number(&fields[i], object, sqlite3_column_int64(statement, first + i));
-                if (r < 0)
-                        return error_set(error, r,
-                                         "history %s: column %s holds '%.40s', which this program doesn't know",
-                                         history->path, fields[i].name, text ? text : "nothing");
-        }
-        return 0;
+        return store_read_columns("history", history->path, statement, first, fields, object, error);
 }
 
 /* 1: a row; 0: no more. */

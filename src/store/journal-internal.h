@@ -42,6 +42,10 @@ static inline void cleanup_statement(sqlite3_stmt **statement) {
 /* What SQLite says, as a negative errno. */
 int store_errno_of(sqlite3 *db);
 
+/* A row's columns from `first` on into `object`. `what` and `path` name the database in the error: "journal". */
+int store_read_columns(const char *what, const char *path, sqlite3_stmt *statement, int first, const Field *fields,
+                       void *object, Error *error);
+
 /* Turns what SQLite says into a negative errno and words. `doing`: "keep the run". */
 int journal_fail(Journal *journal, const char *doing, Error *error);
 

@@ -118,8 +118,8 @@ void columns_bind(sqlite3_stmt *statement, int first, const Field *fields, const
                         sqlite3_bind_int64(statement, first + i, field_get_number(&fields[i], object));
 }
 
-int columns_read(Journal *journal, sqlite3_stmt *statement, int first, const Field *fields, void *object,
-                 Error *error) {
+int store_read_columns(const char *what, const char *path, sqlite3_stmt *statement, int first, const Field *fields,
+                       void *object, Error *error) {
         for (int i = 0; fields[i].name; i++) {
                 const char *text = (const char *)sqlite3_column_text(statement, first + i);
                 int r = !text ? -EBADMSG
@@ -127,11 +127,15 @@ int columns_read(Journal *journal, sqlite3_stmt *statement, int first, const Fie
                                 ? field_set_text(&fields[i], object, text)
                                 : field_set_number(&fields[i], object, sqlite3_column_int64(statement, first + i));
                 if (r < 0)
-                        return error_set(error, r,
-                                         "journal %s: column %s holds '%.40s', which this program doesn't know",
-                                         journal->path, fields[i].name, text ? text : "nothing");
+                        return error_set(error, r, "%s %s: column %s holds '%.40s', which this program doesn't know",
+                                         what, path, fields[i].name, text ? text : "nothing");
         }
         return 0;
+}
+
+int columns_read(Journal *journal, sqlite3_stmt *statement, int first, const Field *fields, void *object,
+                 Error *error) {
+        return store_read_columns("journal", journal->path, statement, first, fields, object, error);
 }
 
 void column_copy(sqlite3_stmt *statement, int column, char *buffer, size_t size) {

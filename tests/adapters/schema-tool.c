@@ -29,10 +29,10 @@ static void on_done(void *userdata, const OpResult *result) {
         json_t *answer = tool_result(result);
         const SchemaGate *gate = &result->gate;
         if (gating && result->status == OP_DONE)
-                json_object_update_new(answer,
-                                       json_pack("{ss ss ss ss sI ss}", "verdict", verdicts[gate->verdict], "current",
-                                                 gate->current, "wanted", gate->wanted, "script", gate->script,
-                                                 "estimate_us", (json_int_t)gate->estimate_us, "detail", gate->detail));
+                json_object_update_new(answer, json_pack("{ss ss ss ss sI ss ss}", "verdict", verdicts[gate->verdict],
+                                                         "current", gate->current, "wanted", gate->wanted, "script",
+                                                         gate->script, "estimate_us", (json_int_t)gate->estimate_us,
+                                                         "detail", gate->detail, "doubt", gate->doubt));
         tool_tell(answer);
 }
 

@@ -149,21 +149,39 @@ def test_rows_that_would_go_stop_it_unless_an_operator_says_so(site):
     site.check_ledger(load.end())
 
 
+def wait_database_item(site, verdict, words):
+    """What the target's readiness says of the database."""
+    def said(status):
+        return any(check["key"] == "database" and check["verdict"] == verdict and words in check["measured"] for check in status["target"]["checks"])
+
+    site.wait_status(said, what=f"{verdict}: {words}")
+
+
 def test_a_safety_dump_that_has_no_room_stops_it(site):
+    """What may not fit is said beforehand, and found out by the run; what surely doesn't is refused before anything is touched."""
     dumps = "/var/lib/novacron/dumps"
     version = site.new_release()
     load = site.load(rate=40)
-    site.deploy(version)
-    rows = site.rows("orders"), site.rows("events")
+    site.sql("create table noise as select md5(i::text) a, md5((-i)::text) b from generate_series(1, 4000) i")  # 512 KiB that hardly compress
     site.host.mount_small_disk(dumps, "64k")
     site.host.run(["chown", "--reference=/var/lib/novacron", dumps])
     try:
-        site.host.fill_disk(dumps)
+        site.deploy(version)
+        rows = site.rows("orders"), site.rows("events")
+        wait_database_item(site, "unknown", f"the safety dump may not fit into {dumps}: 64.0 KiB left there")
+        assert site.status()["target"]["ready"] is None
+        assert "may not fit" in site.cli_json("plan", "--to", "v2.4.0")["database"]["detail"]
         site.cli("manual", "--yes", "--to", "v2.4.0", "it must go", check=PUT_BACK)
         assert not list(site.inside(dumps).glob("run-*")), "no half of a dump is left"
+        run = site.runs()[0]
+
+        site.host.fill_disk(dumps)
+        done = site.cli("manual", "--yes", "--to", "v2.4.0", "it must go", check=REFUSED)
+        assert f"the safety dump doesn't fit into {dumps}: 0 B left there" in done.stdout + done.stderr
+        assert all(step["state"] in ("failed", "skipped") for step in site.runs()[0]["steps"]), "nothing was touched"
+        wait_database_item(site, "failed", "the safety dump doesn't fit")
     finally:
         site.host.run(["umount", dumps])
-    run = site.runs()[0]
     assert (run["outcome"], run["serving"]) == ("put_back", version)
     for words in (f"{dumps}/run-{run['id']}-novacron.dump", "nothing was changed", "No space left on device", "make room there"):
         assert words in run["failure"], run["failure"]

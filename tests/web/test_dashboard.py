@@ -3,6 +3,7 @@
 import json
 
 from browser import URL
+from receivers import Receiver
 from testsite import CONTROLLER, FAST_WINDOW, HELD, SERVICE_UNIT, UNITS
 
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1440, 360)]
@@ -45,6 +46,7 @@ def test_it_shows_a_bad_deployment_from_trigger_to_validated(site, browsers):
     browser.open()
     browser.wait_text("headline", "v2.4.0 runs and is healthy.", "Deployed v2.4.0")
     browser.wait("document.querySelectorAll('.cell.good').length > 0", 15)
+    assert not browser.ask("document.getElementById('receivers-card').checkVisibility()"), "nobody is to be told"
     check_looks(browser, "healthy")
     browser.ask(MARK)
     browser.ask(NOTE_STEPS)
@@ -343,4 +345,29 @@ def test_an_incident_is_shown_acknowledged_and_resolved(site, browsers):
     browser.wait_text("incidents", "resolved by root (uid 0)")
     incident = site.ask("GET", "/incidents/1")[1]
     assert "resolved by root (uid 0): v3.0.1 fixes it" in [entry["text"] for entry in incident["timeline"]]
+    browser.check_quiet()
+
+
+def test_who_is_told_and_who_takes_nothing(site, browsers):
+    well, hotel, gone = Receiver(site, "well", 7001), Receiver(site, "hotel", 7002, "garbage"), Receiver(site, "gone", 7003, "410")
+    site.configure(**FAST_WINDOW, receivers={"team": {"notify": well.url}, "oncall": {"alertmanager": hotel.url}, "audit-of-the-whole-company": {"webhook": gone.url},
+                                             "traces": {"otlp": "http://127.0.0.1:7004"}})
+    site.release("v2.4.0")
+    site.start()
+    site.deploy_good("v2.4.0")
+    browser = browsers()
+    browser.open()
+    browser.wait_text("receivers", "team", "notify and page", "delivering", "oncall", "Alertmanager", "wants no more", "410", timeout=20)
+    browser.wait("document.querySelector('[data-key=receiver-traces]').textContent.includes('failing')", 20)
+    shown = browser.ask("Object.fromEntries([...document.querySelectorAll('#receivers tbody tr')].map((one) => [one.dataset.key, one.innerText]))")
+    for words in ("OTLP traces", "1 message, the oldest ", "not since the controller began", "Since ", " UTC: http://127.0.0.1:7004/v1/traces: connection refused."):
+        assert words in shown["receiver-traces"], shown
+    assert "none" in shown["receiver-team"] and "Since" not in shown["receiver-team"], shown
+    assert "410 (nothing is wanted any more)" in shown["receiver-audit-of-the-whole-company"], shown
+
+    traces = Receiver(site, "traces", 7004)  # somebody starts it
+    traces.wait(lambda requests: requests, 30)
+    browser.wait("document.querySelector('[data-key=receiver-traces]').textContent.includes('delivering')", 20)
+    assert "Since" not in browser.ask("document.querySelector('[data-key=receiver-traces]').innerText")
+    check_looks(browser, "receivers")
     browser.check_quiet()
