@@ -50,12 +50,14 @@ static bool read_table(PgPlan *plan, const json_t *row, PgTable *table) {
         if (!table->before || !table->after)
                 table->before = table->after = "";
         table->held = text_at(row, "held");
-        table->changed_before = text_at(row, "changed_before");
-        table->changed_after = text_at(row, "changed_after");
+        table->rest_before = text_at(row, "rest_before");
+        table->rest_after = text_at(row, "rest_after");
+        table->shape = text_at(row, "shape");
+        table->view = text_at(row, "view");
         if (!read_finding(text_at(row, "finding"), &table->finding) || !table->schema || !table->name ||
             (table->finding == PG_DIGEST && (!table->after_schema || !table->after_name)))
                 return false;
-        if (table->finding != PG_DIGEST || !table->changed_before || !table->changed_after)
+        if (table->finding != PG_DIGEST || !table->rest_before || !table->rest_after || !table->shape || !table->view)
                 table->held = NULL;
         if (table->after_name)
                 add_gone(plan, table, json_object_get(row, "gone"));

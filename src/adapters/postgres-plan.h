@@ -21,9 +21,10 @@ typedef struct PgTable {
         const char *schema, *name; /* before */
         const char *after_schema, *after_name; /* NULL: dropped */
         const char *before, *after;            /* the columns that both have, as SQL: arguments of a hash; "": none */
-        const char
-                *held; /* of a digest: these columns are held by a view, and no row is written to; as SQL. NULL: none */
-        const char *changed_before, *changed_after; /* then: the others, like before and after */
+        /* Of a digest: columns that are held by a view, and no row is written to; as SQL. NULL: all are compared. */
+        const char *held;
+        const char *rest_before, *rest_after; /* then: the primary key and the others, like before and after */
+        const char *shape, *view;             /* then: what the script leaves, as hashes (PG_SQL_SHAPE, PG_SQL_VIEW) */
 } PgTable;
 
 typedef struct PgPlan {

@@ -6,6 +6,7 @@
  *   KEY begin|before|after N [ROWS DIGEST]         table N of the plan: its digest begins; before; after the script
  *   KEY proven N                                   after it: the catalogue proves what the rehearsal could not
  *   KEY lost TEXT                                  rows that vanish or change; nothing is done, unless that was allowed
+ *   KEY again                                      the script did more than what views let be seen; nothing is done
  *   KEY committed
  * It begins and ends the transaction itself: a script that swallowed the end would leave it open, and so undone. */
 #include "adapters/postgres-schema.h"
@@ -40,17 +41,20 @@ const char pg_sql_catalogue[] =
 
 /* ---- around every script ---- */
 
-void pg_sql_limits(PgFeed *feed, const Postgres *postgres, const PgWay *way, int64_t limit_us) {
+static void add_search_path(PgFeed *feed, const PgWay *way) {
         AUTO_FREE char *path = pg_quote_literal(way->facts.search_path);
         if (!path)
                 feed->failed = -ENOMEM;
+        pg_feed_format(feed, "SELECT pg_catalog.set_config('search_path', %s, true);\n", path ? path : "''");
+}
+
+void pg_sql_limits(PgFeed *feed, const Postgres *postgres, const PgWay *way, int64_t limit_us) {
         pg_feed_format(feed,
                        "SET LOCAL client_min_messages = warning;\nSET LOCAL row_security = off;\n"
                        "SET LOCAL synchronous_commit = on;\nSET LOCAL work_mem = '4MB';\nSET LOCAL jit = off;\n"
-                       "SET LOCAL lock_timeout = %" PRId64 ";\nSET LOCAL statement_timeout = %" PRId64 ";\n"
-                       "SELECT pg_catalog.set_config('search_path', %s, true);\n",
-                       settings_int(postgres->settings, "lock_timeout") / USEC_PER_MSEC, limit_us / USEC_PER_MSEC + 1,
-                       path ? path : "''");
+                       "SET LOCAL lock_timeout = %" PRId64 ";\nSET LOCAL statement_timeout = %" PRId64 ";\n",
+                       settings_int(postgres->settings, "lock_timeout") / USEC_PER_MSEC, limit_us / USEC_PER_MSEC + 1);
+        add_search_path(feed, way);
 }
 
 void pg_sql_guard(PgFeed *feed) {
@@ -111,9 +115,8 @@ static bool needs_a_look(const PgTable *table) {
         return table->finding != PG_KEPT;
 }
 
-/* A run that may lose rows is let do what the rehearsal did not show. */
 static bool is_held(const PgTransaction *of, unsigned i) {
-        return of->plan->tables[i].held && !of->allow_row_loss;
+        return of->plan->tables[i].held && !of->all_columns;
 }
 
 /* The digest doesn't depend on the rows' order, and is summed as a 128-bit number, so that no row hides another. A record's hash alone
@@ -121,7 +124,7 @@ static bool is_held(const PgTransaction *of, unsigned i) {
 static void add_digest(PgFeed *feed, const PgTransaction *of, unsigned i, bool after) {
         const PgTable *table = &of->plan->tables[i];
         const char *when = after ? "after" : "before";
-        const char *columns = is_held(of, i) ? (after ? table->changed_after : table->changed_before)
+        const char *columns = is_held(of, i) ? (after ? table->rest_after : table->rest_before)
                                              : (after ? table->after : table->before);
         CLEANUP(named_clear)
         Named at =
@@ -186,8 +189,8 @@ static void add_still_so(PgFeed *feed, const PgTransaction *of) {
 static void add_snapshot(PgFeed *feed, const PgTransaction *of) {
         pg_feed_format(feed, "CREATE TEMP TABLE nc_before AS\n");
         pg_sql_tables(feed, of->postgres);
-        pg_feed_format(feed,
-                       ";\nALTER TABLE pg_temp.nc_before ADD COLUMN slot int, ADD COLUMN holds pg_catalog.oid;\n");
+        pg_feed_format(feed, ";\nALTER TABLE pg_temp.nc_before ADD COLUMN slot int, ADD COLUMN holds pg_catalog.oid,\n"
+                             "  ADD COLUMN view text, ADD COLUMN shape text;\n");
         for (unsigned i = 0; i < of->plan->count; i++) {
                 const PgTable *table = &of->plan->tables[i];
                 AUTO_FREE char *schema = pg_quote_literal(table->schema), *name = pg_quote_literal(table->name);
@@ -200,7 +203,7 @@ static void add_snapshot(PgFeed *feed, const PgTransaction *of) {
         }
 }
 
-/* ALTER TABLE can't change a column that a view shows; a view that is gone afterwards shows that somebody got round it. */
+/* ALTER TABLE can't change a column that a view shows. */
 static void add_views(PgFeed *feed, const PgTransaction *of) {
         for (unsigned i = 0; i < of->plan->count; i++) {
                 const PgTable *table = &of->plan->tables[i];
@@ -209,9 +212,10 @@ static void add_views(PgFeed *feed, const PgTransaction *of) {
                         pg_feed_format(feed,
                                        "CREATE TEMP VIEW " PG_HOLDS "%u AS SELECT %s FROM ONLY %s.%s;\n"
                                        "UPDATE pg_temp.nc_before SET holds = 'pg_temp." PG_HOLDS
-                                       "%u'::pg_catalog.regclass\n"
-                                       "  WHERE slot = %u;\n",
-                                       i, table->held, or_empty(at.schema), or_empty(at.name), i, i);
+                                       "%u'::pg_catalog.regclass,\n"
+                                       "  view = '%s', shape = '%s' WHERE slot = %u;\n",
+                                       i, table->held, or_empty(at.schema), or_empty(at.name), i, table->view,
+                                       table->shape, i);
         }
 }
 
@@ -268,21 +272,35 @@ static void add_before(PgFeed *feed, const PgTransaction *of) {
 
 /* ---- after it ---- */
 
-/* slot NULL: the script wasn't to touch it at all; holds: it was to rewrite it by ALTER TABLE alone. */
+/* Of the tables with a view nothing but the columns beside it, and what they are, may be different: no row was written to, and the view
+ * still shows those columns of that table. Else it isn't known what happened to the columns that aren't compared. */
+static void add_still_held(PgFeed *feed, const PgTransaction *of) {
+        pg_feed_format(
+                feed,
+                "SET LOCAL search_path = pg_catalog;\n"
+                "SELECT EXISTS (SELECT FROM pg_temp.nc_before b\n"
+                "    LEFT JOIN pg_catalog.pg_stat_xact_all_tables s ON s.relid = b.id WHERE b.holds IS NOT NULL\n"
+                "    AND (s.n_tup_ins > 0 OR s.n_tup_upd > 0 OR s.n_tup_del > 0 OR " PG_SQL_VIEW(
+                        "b.holds") " IS DISTINCT FROM b.view\n      OR " PG_SQL_SHAPE("b.id") " IS DISTINCT FROM b.shape)) AS nc_some \\gset\n"
+                                                                                              "\\if :nc_some\n\\echo %s again\n\\q\n\\endif\n",
+                of->key);
+        add_search_path(feed, of->way);
+}
+
+#define TOUCHED                                                                                                        \
+        "c.oid IS NULL OR c.relfilenode <> b.file OR coalesce(s.n_tup_upd, 0) > 0 OR coalesce(s.n_tup_del, 0) > 0"
+
 static void add_unforeseen(PgFeed *feed, const PgTransaction *of) {
         pg_feed_format(
                 feed,
-                "CREATE TEMP TABLE nc_touched AS SELECT b.slot, b.schema || '.' || b.name AS name, b.slot IS NULL OR\n"
-                "    (b.holds IS NOT NULL AND (s.n_tup_ins > 0 OR s.n_tup_upd > 0 OR s.n_tup_del > 0\n"
-                "      OR NOT EXISTS (SELECT FROM pg_catalog.pg_class v WHERE v.oid = b.holds))) AS unforeseen\n"
-                "  FROM pg_temp.nc_before b LEFT JOIN pg_catalog.pg_class c ON c.oid = b.id\n"
-                "  LEFT JOIN pg_catalog.pg_stat_xact_all_tables s ON s.relid = b.id\n"
-                "  WHERE c.oid IS NULL OR c.relfilenode <> b.file OR b.holds IS NOT NULL OR s.n_tup_upd > 0 OR s.n_tup_del > 0\n"
-                "  UNION ALL SELECT NULL, 'large objects', true FROM pg_catalog.pg_stat_xact_all_tables s\n"
+                "CREATE TEMP TABLE nc_touched AS SELECT b.slot, b.schema || '.' || b.name AS name FROM pg_temp.nc_before b\n"
+                "  LEFT JOIN pg_catalog.pg_class c ON c.oid = b.id\n"
+                "  LEFT JOIN pg_catalog.pg_stat_xact_all_tables s ON s.relid = b.id WHERE " TOUCHED "\n"
+                "  UNION ALL SELECT NULL, 'large objects' FROM pg_catalog.pg_stat_xact_all_tables s\n"
                 "  WHERE s.relid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass AND s.n_tup_upd + s.n_tup_del > 0;\n"
-                "SELECT EXISTS (SELECT FROM pg_temp.nc_touched WHERE unforeseen) AS nc_some \\gset\n\\if :nc_some\n"
+                "SELECT EXISTS (SELECT FROM pg_temp.nc_touched WHERE slot IS NULL) AS nc_some \\gset\n\\if :nc_some\n"
                 "SELECT '%s lost rows of ' || name || ' were changed, which the rehearsal did not show'\n"
-                "  FROM pg_temp.nc_touched WHERE unforeseen LIMIT 1;\n",
+                "  FROM pg_temp.nc_touched WHERE slot IS NULL LIMIT 1;\n",
                 of->key);
         add_lost(feed, of);
         pg_feed_format(feed, "\\endif\n");
@@ -335,6 +353,7 @@ void pg_sql_transaction(PgFeed *feed, const PgTransaction *of, const char *name)
         pg_sql_release(feed);
         pg_feed_format(feed, "SET CONSTRAINTS ALL IMMEDIATE;\n"); /* what would fire at the COMMIT is compared too */
         pg_feed_format(feed, "\\echo %s phase compare\n", of->key);
+        add_still_held(feed, of);
         add_unforeseen(feed, of);
         for (unsigned i = 0; i < of->plan->count; i++)
                 if (of->plan->tables[i].finding == PG_DIGEST)

@@ -21,7 +21,7 @@ struct PgRehearsal {
         json_t *tables;
         char version[VERSION_MAX]; /* what the script leaves behind */
         bool whole;                /* all lines came */
-        bool holds;                /* the script ran with the views too */
+        json_t *held;              /* the tables with whose views the script ran too */
         bool loaded;               /* the schema is in, the script's turn has come */
 };
 
@@ -32,6 +32,7 @@ PgRehearsal *pg_rehearsal_cancel(PgRehearsal *rehearsal) {
         rehearsal->child = pg_child_free(rehearsal->child);
         pg_feed_close(&rehearsal->feed);
         json_decref(rehearsal->tables);
+        json_decref(rehearsal->held);
         free(rehearsal);
         return NULL;
 }
@@ -48,8 +49,9 @@ static void finish(PgRehearsal *rehearsal, PgPlan *plan, const Error *error) {
 
 static const char before_sql[] =
         "CREATE TEMP TABLE nc_columns AS SELECT a.attrelid AS id, a.attnum AS n, a.attname AS name,\n"
-        "    a.atttypid AS type, a.atttypmod AS typmod\n"
+        "    a.atttypid AS type, a.atttypmod AS typmod, i.indrelid IS NOT NULL AS key\n"
         "  FROM pg_catalog.pg_attribute a JOIN pg_temp.nc_before b ON b.id = a.attrelid\n"
+        "  LEFT JOIN pg_catalog.pg_index i ON i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY (i.indkey)\n"
         "  WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';\n"
         "CREATE TEMP TABLE nc_locks AS SELECT relation, mode FROM pg_catalog.pg_locks\n"
         "  WHERE pid = pg_catalog.pg_backend_pid() AND locktype = 'relation';\n"
@@ -65,9 +67,11 @@ static const char before_sql[] =
 
 /* A value is compared as its old type, so that one which a narrower type has changed is seen; types without a hash as text. Text is
  * hashed byte by byte, whatever its collation calls equal; an interval too, for which a month and 30 days are equal. For who must own
- * the table it counts whether the script, which runs in a subtransaction, has written to the catalogue about it. Where ALTER TABLE alone
- * rewrites a table, a column can differ afterwards only if it was altered; which PostgreSQL refuses where a view shows the column. So
- * there the columns that have the same type as before are held by a view, and the others are compared: add_views(). */
+ * the table it counts whether the script, which runs in a subtransaction, has written to the catalogue about it.
+ *
+ * Where ALTER TABLE alone rewrites a table, a column can differ afterwards only if it was altered; which PostgreSQL refuses where a
+ * view shows the column. So there the columns that keep their type are held by a view, and the others are compared, each row by its
+ * primary key, which must be held. A type of the database's own can be altered by itself: such columns are compared too. */
 static const char compare_sql[] =
         "SET LOCAL search_path = pg_catalog;\n"
         "CREATE TEMP TABLE nc_found AS WITH locked AS (SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'),\n"
@@ -88,7 +92,7 @@ static const char compare_sql[] =
         "      AND (c.oid = b.id OR (n.nspname = b.schema AND c.relname = b.name))\n"
         "    ORDER BY c.oid = b.id DESC LIMIT 1) a ON true),\n"
         "columns AS (SELECT p.id, c.n, c.name, m.attname AS after_name, m.attnum <> c.n AND p.id = p.after_id AS made_anew,\n"
-        "    m.atttypid IS DISTINCT FROM c.type OR m.atttypmod <> c.typmod AS changed,\n"
+        "    c.key, m.atttypid = c.type AND m.atttypmod = c.typmod AND c.type < 16384 AS holds,\n"
         "    format('%I', c.name) AS old_column, format('%I', m.attname) AS new_column,\n"
         "    format_type(c.type, -1) AS old_type, t.typcollation <> 0 AS collated,\n"
         "    CASE WHEN m.atttypid = c.type THEN 'same' WHEN EXISTS (SELECT FROM pg_cast WHERE castsource = m.atttypid\n"
@@ -101,7 +105,7 @@ static const char compare_sql[] =
         "    AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''\n"
         "    AND ((p.id = p.after_id AND a.attnum = c.n) OR a.attname = c.name)\n"
         "    ORDER BY p.id = p.after_id AND a.attnum = c.n DESC LIMIT 1) m ON true),\n"
-        "terms AS (SELECT id, n, name, old_column, made_anew, changed, after_name IS NOT NULL AS shared,\n"
+        "terms AS (SELECT id, n, name, old_column, made_anew, key, coalesce(holds, false) AS holds, after_name IS NOT NULL AS shared,\n"
         "    CASE WHEN how = 'text' OR NOT hashed THEN format('(%s)::pg_catalog.text COLLATE \"C\"', old_column)\n"
         "      WHEN collated THEN old_column || ' COLLATE \"C\"' ELSE old_column END AS before,\n"
         "    CASE WHEN how = 'text' OR (how = 'same' AND NOT hashed)\n"
@@ -113,35 +117,45 @@ static const char compare_sql[] =
         "sums AS (SELECT id, string_agg(before, ', ' ORDER BY n) FILTER (WHERE shared) AS before,\n"
         "    string_agg(after, ', ' ORDER BY n) FILTER (WHERE shared) AS after,\n"
         "    json_agg(name ORDER BY n) FILTER (WHERE NOT shared) AS gone, bool_or(made_anew) AS made_anew,\n"
-        "    string_agg(old_column, ', ' ORDER BY n) FILTER (WHERE NOT changed) AS held,\n"
-        "    coalesce(string_agg(before, ', ' ORDER BY n) FILTER (WHERE shared AND changed), '') AS changed_before,\n"
-        "    coalesce(string_agg(after, ', ' ORDER BY n) FILTER (WHERE shared AND changed), '') AS changed_after\n"
+        "    string_agg(old_column, ', ' ORDER BY n) FILTER (WHERE holds) AS held, bool_and(holds) FILTER (WHERE key) AS keyed,\n"
+        "    coalesce(string_agg(before, ', ' ORDER BY n) FILTER (WHERE shared AND (key OR NOT holds)), '') AS rest_before,\n"
+        "    coalesce(string_agg(after, ', ' ORDER BY n) FILTER (WHERE shared AND (key OR NOT holds)), '') AS rest_after\n"
         "  FROM terms GROUP BY id),\n"
-        "kept AS (SELECT p.*, s.before, s.after, s.gone, s.held, s.changed_before, s.changed_after,\n"
+        "kept AS (SELECT p.*, s.before, s.after, s.gone, s.held, s.keyed, s.rest_before, s.rest_after,\n"
         "    p.after_id = p.id AND NOT coalesce(s.made_anew, false) AS same_table, p.after_file = p.file AS same_file,\n"
         "    NOT p.written AND current_setting('track_counts')::boolean AS counted_none\n"
         "  FROM pairs p LEFT JOIN sums s ON s.id = p.id),\n"
-        "found AS (SELECT schema, name, after_schema, after_name, after_parts, altered, before, after, gone,\n"
+        "found AS (SELECT after_id, schema, name, after_schema, after_name, after_parts, altered, before, after, gone,\n"
         "    same_table AND same_file AS in_place,\n"
-        "    CASE WHEN same_table AND NOT same_file AND counted_none THEN held END AS held, changed_before, changed_after,\n"
+        "    CASE WHEN same_table AND NOT same_file AND counted_none AND keyed THEN held END AS held, rest_before, rest_after,\n"
         "    CASE WHEN after_id IS NULL THEN 'dropped'\n"
         "      WHEN after_id <> id AND NOT read AND NOT written THEN 'emptied'\n"
         "      WHEN NOT written AND EXISTS (SELECT FROM pg_temp.nc_truncated t WHERE t.id = kept.id) THEN 'emptied'\n"
         "      WHEN same_table AND same_file AND counted_none THEN 'kept' ELSE 'digest' END AS finding\n"
         "  FROM kept)\n"
-        "SELECT * FROM found WHERE finding <> 'kept' OR gone IS NOT NULL OR altered;\n";
+        "SELECT found.*, " PG_SQL_SHAPE(
+                "after_id") " AS shape FROM found WHERE finding <> 'kept' OR gone IS NOT NULL OR altered;\n";
 
-/* The script once more, from the start, with the views in place that the real run would have: when it fails, that run does without. */
+/* The script once more, from the start, with the views in place that the real run would have: where it fails, or what it leaves is not
+ * the same (it may catch the refusal), that run does without. */
 static void add_views(PgRehearsal *rehearsal) {
         PgFeed *feed = &rehearsal->feed;
-        pg_feed_format(feed,
-                       "SELECT coalesce(string_agg(format('CREATE TEMP VIEW " PG_HOLDS
-                       "%%s AS SELECT %%s FROM ONLY %%I.%%I;',\n"
-                       "  row_number, held, schema, name), ' '), '') AS nc_views, count(*) = 0 AS nc_none\n"
-                       "  FROM (SELECT row_number() OVER (), * FROM pg_temp.nc_found WHERE held IS NOT NULL) h \\gset\n"
-                       "\\if :nc_none\n\\q\n\\endif\nROLLBACK TO SAVEPOINT script;\n:nc_views\n");
+        pg_feed_format(
+                feed,
+                "SELECT coalesce(string_agg(format('CREATE TEMP VIEW %%1$s AS SELECT %%2$s FROM ONLY %%3$s; INSERT INTO pg_temp.nc_held\n"
+                "  VALUES (%%4$L, %%5$L, %%6$L::pg_catalog.regclass, ''pg_temp.%%1$s''::pg_catalog.regclass, %%7$L);', '" PG_HOLDS
+                "' || number,\n"
+                "  held, full_name, schema, name, full_name, shape), ' '), '') AS nc_views, count(*) = 0 AS nc_none\n"
+                "  FROM (SELECT row_number() OVER () AS number, format('%%I.%%I', schema, name) AS full_name, *\n"
+                "    FROM pg_temp.nc_found WHERE held IS NOT NULL) h \\gset\n"
+                "\\if :nc_none\n\\q\n\\endif\nROLLBACK TO SAVEPOINT script;\n"
+                "CREATE TEMP TABLE nc_held (schema text, name text, id oid, view oid, shape text);\n:nc_views\n");
         pg_feed_text(feed, rehearsal->way->script, rehearsal->way->size);
-        pg_feed_format(feed, "\n;\n\\echo %s holds\n", rehearsal->key);
+        pg_feed_format(feed,
+                       "\n;\nRESET ROLE;\nRESET ALL;\nSET LOCAL search_path = pg_catalog;\n"
+                       "SELECT '%s holds ' || json_build_object('schema', schema, 'name', name, 'shape', shape,\n"
+                       "  'view', %s)::text FROM pg_temp.nc_held WHERE shape = %s;\n",
+                       rehearsal->key, PG_SQL_VIEW("view"), PG_SQL_SHAPE("id"));
 }
 
 static void add_script(PgRehearsal *rehearsal) {
@@ -159,10 +173,11 @@ static void add_script(PgRehearsal *rehearsal) {
         pg_sql_limits(feed, rehearsal->postgres, way, rehearsal->budget_us);
         pg_feed_format(feed, "SELECT '%s version ' || version FROM %s;\n", key,
                        pg_setting(rehearsal->postgres, "version_table"));
-        pg_feed_format(feed,
-                       "%sSELECT '%s table ' || row_to_json(f)::text FROM pg_temp.nc_found f ORDER BY schema, name;\n"
-                       "\\echo %s whole\n",
-                       compare_sql, key, key);
+        pg_feed_format(
+                feed,
+                "%sSELECT '%s table ' || (to_jsonb(f) - 'shape' - 'after_id')::text FROM pg_temp.nc_found f ORDER BY schema, name;\n"
+                "\\echo %s whole\n",
+                compare_sql, key, key);
         add_views(rehearsal);
         pg_feed_format(feed, "ROLLBACK;\n");
 }
@@ -187,8 +202,19 @@ static void on_line(void *userdata, const char *line) {
                 rehearsal->loaded = true;
         else if (strcmp(said, " whole") == 0)
                 rehearsal->whole = true;
-        else if (strcmp(said, " holds") == 0)
-                rehearsal->holds = true;
+        else if ((rest = after_word(said, " holds ")))
+                json_array_append_new(rehearsal->held, json_loads(rest, JSON_REJECT_DUPLICATES, NULL));
+}
+
+/* Without a mark, the view is left out of the real run. */
+static void mark_held(PgRehearsal *rehearsal) {
+        size_t i, k;
+        json_t *table, *held;
+        json_array_foreach(rehearsal->tables, i, table)
+                json_array_foreach(rehearsal->held, k, held)
+                        if (json_equal(json_object_get(table, "schema"), json_object_get(held, "schema")) &&
+                            json_equal(json_object_get(table, "name"), json_object_get(held, "name")))
+                                json_object_update(table, held);
 }
 
 static int make_plan(PgRehearsal *rehearsal, PgPlan *plan, Error *error) {
@@ -196,11 +222,7 @@ static int make_plan(PgRehearsal *rehearsal, PgPlan *plan, Error *error) {
         if (strcmp(rehearsal->version, way->wanted) != 0)
                 return error_set(error, -EPROTO, "%s leaves %s at '%s', not at %s: let it update it", way->original,
                                  pg_setting(rehearsal->postgres, "version_table"), rehearsal->version, way->wanted);
-        size_t i;
-        json_t *table;
-        json_array_foreach(rehearsal->tables, i, table)
-                if (!rehearsal->holds)
-                        json_object_del(table, "held");
+        mark_held(rehearsal);
         json_t *document = json_pack("{ss ss ss ss sO}", "script", way->digest, "catalogue", way->facts.catalogue,
                                      "current", way->facts.version, "wanted", way->wanted, "tables", rehearsal->tables);
         return pg_plan_read(document, plan, error);
@@ -360,6 +382,7 @@ int pg_rehearsal_begin(const Postgres *postgres, const PgWay *way, int64_t budge
         rehearsal->done = done;
         rehearsal->userdata = userdata;
         rehearsal->tables = json_array();
+        rehearsal->held = json_array();
         pg_random_key(rehearsal->key);
         pg_scratch_name(postgres, rehearsal->scratch, sizeof rehearsal->scratch);
         int r = pg_feed_open(&rehearsal->feed, error);

@@ -93,6 +93,14 @@ PgRehearsal *pg_rehearsal_cancel(PgRehearsal *rehearsal); /* NULL allowed; retur
 /* ---- the transaction's SQL: postgres-preserve.c ---- */
 
 #define PG_HOLDS "nc_holds_" /* how the views begin by which PostgreSQL is made to refuse that a column is altered */
+/* What is left of such a view and of its table, as hashes; with a search_path of pg_catalog alone, so that all other names are said in
+ * full. The view's tells which columns of which table it shows now, whatever was renamed. */
+#define PG_SQL_VIEW(view) "pg_catalog.md5(pg_catalog.pg_get_viewdef(" view "))"
+#define PG_SQL_SHAPE(table)                                                                                             \
+        "(SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(' ', a.attname,\n"                           \
+        "    pg_catalog.format_type(a.atttypid, a.atttypmod), a.attcollation::pg_catalog.regcollation, a.attnotnull,\n" \
+        "    a.attgenerated), ', ' ORDER BY a.attnum)) FROM pg_catalog.pg_attribute a\n"                                \
+        "  WHERE a.attrelid = " table " AND a.attnum > 0 AND NOT a.attisdropped)"
 /* Limits, quiet and the search path, for this transaction. */
 void pg_sql_limits(PgFeed *feed, const Postgres *postgres, const PgWay *way, int64_t limit_us);
 /* From here on a COMMIT fails unless pg_sql_release() came before: whatever the script does, it can't keep half of it. */
@@ -109,6 +117,7 @@ typedef struct PgTransaction {
         const PgPlan *plan;
         const char *key;
         bool allow_row_loss;
+        bool all_columns; /* are compared, though the plan may let a view hold some */
         int64_t limit_us;
 } PgTransaction;
 /* All of it: the guard, the digests, the script, the comparison, COMMIT. What it prints is in postgres-preserve.c. */
