@@ -5,7 +5,7 @@
  *   postgres-cost.c      what it means for the rows, and how long it takes
  *   postgres-restore.c   the act           postgres-dump.c    the safety dump before it
  *   postgres-room.c      whether that has room
- *   postgres-preserve.c  the transaction's SQL, before and after the script
+ *   postgres-rehearse-sql.c, postgres-preserve.c  the SQL around the script: in the proof, in the act
  *   postgres-child.c     psql and pg_dump  postgres-feed.c    what psql is fed */
 #pragma once
 
@@ -90,7 +90,7 @@ int pg_rehearsal_begin(const Postgres *postgres, const PgWay *way, int64_t budge
                        PgRehearsal **ret_rehearsal, Error *error);
 PgRehearsal *pg_rehearsal_cancel(PgRehearsal *rehearsal); /* NULL allowed; returns NULL */
 
-/* ---- the transaction's SQL: postgres-preserve.c ---- */
+/* ---- the SQL around the script: postgres-preserve.c, postgres-rehearse-sql.c ---- */
 
 #define PG_HOLDS "nc_holds_" /* how the views begin by which PostgreSQL is made to refuse that a column is altered */
 /* What is left of such a view and of its table, as hashes; with a search_path of pg_catalog alone, so that all other names are said in
@@ -114,12 +114,14 @@ void pg_sql_tables(PgFeed *feed, const Postgres *postgres);
 typedef struct PgTransaction {
         const Postgres *postgres;
         const PgWay *way;
-        const PgPlan *plan;
+        const PgPlan *plan; /* of a rehearsal: NULL, as it makes one */
         const char *key;
         bool allow_row_loss;
         bool all_columns; /* are compared, though the plan may let a view hold some */
         int64_t limit_us;
 } PgTransaction;
+/* The rehearsal's, in a transaction that has loaded the schema. */
+void pg_sql_rehearsal(PgFeed *feed, const PgTransaction *transaction);
 /* All of it: the guard, the digests, the script, the comparison, COMMIT. What it prints is in postgres-preserve.c. */
 void pg_sql_transaction(PgFeed *feed, const PgTransaction *transaction, const char *name);
 
