@@ -21,7 +21,7 @@ struct PgRehearsal {
         json_t *tables;
         char version[VERSION_MAX]; /* what the script leaves behind */
         bool whole;                /* all lines came */
-        json_t *held;              /* the tables with whose views the script ran too */
+        json_t *held;              /* by the table's oid: those with whose views the script ran too */
         bool loaded;               /* the schema is in, the script's turn has come */
 };
 
@@ -52,6 +52,15 @@ static const char *after_word(const char *text, const char *word) {
         return strncmp(text, word, length) == 0 ? text + length : NULL;
 }
 
+static const char *oid_of(const json_t *table) {
+        const char *oid = json_string_value(json_object_get(table, "after_id"));
+        return oid ? oid : "";
+}
+
+static void add_held(PgRehearsal *rehearsal, json_t *held) {
+        json_object_set_new(rehearsal->held, oid_of(held), held);
+}
+
 static void on_line(void *userdata, const char *line) {
         PgRehearsal *rehearsal = userdata;
         const char *said = after_word(line, rehearsal->key), *rest;
@@ -66,18 +75,15 @@ static void on_line(void *userdata, const char *line) {
         else if (strcmp(said, " whole") == 0)
                 rehearsal->whole = true;
         else if ((rest = after_word(said, " holds ")))
-                json_array_append_new(rehearsal->held, json_loads(rest, JSON_REJECT_DUPLICATES, NULL));
+                add_held(rehearsal, json_loads(rest, JSON_REJECT_DUPLICATES, NULL));
 }
 
 /* Without a mark, the view is left out of the real run. */
 static void mark_held(PgRehearsal *rehearsal) {
-        size_t i, k;
-        json_t *table, *held;
+        size_t i;
+        json_t *table;
         json_array_foreach(rehearsal->tables, i, table)
-                json_array_foreach(rehearsal->held, k, held)
-                        if (json_equal(json_object_get(table, "schema"), json_object_get(held, "schema")) &&
-                            json_equal(json_object_get(table, "name"), json_object_get(held, "name")))
-                                json_object_update(table, held);
+                json_object_update(table, json_object_get(rehearsal->held, oid_of(table)));
 }
 
 static int make_plan(PgRehearsal *rehearsal, PgPlan *plan, Error *error) {
@@ -249,7 +255,7 @@ int pg_rehearsal_begin(const Postgres *postgres, const PgWay *way, int64_t budge
         rehearsal->done = done;
         rehearsal->userdata = userdata;
         rehearsal->tables = json_array();
-        rehearsal->held = json_array();
+        rehearsal->held = json_object();
         pg_random_key(rehearsal->key);
         pg_scratch_name(postgres, rehearsal->scratch, sizeof rehearsal->scratch);
         int r = pg_feed_open(&rehearsal->feed, error);

@@ -99,7 +99,7 @@ PgRehearsal *pg_rehearsal_cancel(PgRehearsal *rehearsal); /* NULL allowed; retur
 #define PG_SQL_SHAPE(table)                                                                                             \
         "(SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(' ', a.attname,\n"                           \
         "    pg_catalog.format_type(a.atttypid, a.atttypmod), a.attcollation::pg_catalog.regcollation, a.attnotnull,\n" \
-        "    a.attgenerated), ', ' ORDER BY a.attnum)) FROM pg_catalog.pg_attribute a\n"                                \
+        "    a.attgenerated), ', ' ORDER BY a.attname)) FROM pg_catalog.pg_attribute a\n"                               \
         "  WHERE a.attrelid = " table " AND a.attnum > 0 AND NOT a.attisdropped)"
 /* Limits, quiet and the search path, for this transaction. */
 void pg_sql_limits(PgFeed *feed, const Postgres *postgres, const PgWay *way, int64_t limit_us);

@@ -68,6 +68,7 @@ static int exit_when_done(Daemon *daemon) {
         if (!wanted || run_under_way(daemon) || alerts_under_way(daemon->controller) ||
             checkup_heals(daemon->controller->checkup))
                 return 0;
+        readiness_interrupt(daemon->controller); /* a trial is stopped by a process, which needs the loop */
         return sd_event_exit(daemon->event, 0);
 }
 

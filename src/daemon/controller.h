@@ -235,7 +235,7 @@ void adoption_cancel(Controller *controller);
 
 void readiness_check(Controller *controller); /* now, and then on a timer */
 void readiness_cancel(Controller *controller);
-void readiness_interrupt(Controller *controller); /* a run begins: nothing is asked beside it */
+void readiness_interrupt(Controller *controller); /* a run or the loop's end begins: nothing is asked beside it */
 
 /* Raises (message) or clears (NULL) what is wrong with `source`. Said once, not every second. */
 void alert_set(Controller *controller, const char *source, const char *message);

@@ -5,6 +5,7 @@
 #include "daemon/readiness.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "core/words.h"
 
 #include <arpa/inet.h>
@@ -14,7 +15,6 @@
 #include <signal.h>
 #include <string.h>
 
-#define UNIT "novacron-rollback-trial.service"
 #define ASK_EVERY_US (100 * USEC_PER_MSEC)
 #define ASK_BUDGET_US USEC_PER_SEC
 #define STOP_BUDGET_US (10 * USEC_PER_SEC)
@@ -30,6 +30,7 @@ struct ReadyTrial {
         int64_t begun_mono;
         uint16_t port;
         ReadyVerdict verdict;
+        char unit[64]; /* each trial has its own: one that was cut off may still be stopping when the next begins */
         char url[512], said[DETAIL_MAX];
         unsigned word_count;
         char *words[WORDS];
@@ -40,20 +41,22 @@ static bool with_systemd(const ReadyRound *round) {
 }
 
 /* It outlives us: whoever asks for it may be on the way out. */
-static void stop_unit(sd_event *event) {
-        static const char *const argv[] = {"systemctl", "stop", UNIT, NULL};
+static void stop_unit(const ReadyTrial *trial) {
+        const char *const argv[] = {"systemctl", "stop", trial->unit, NULL};
         const ProcessSpec spec = {.argv = argv, .output_fd = STDERR_FILENO, .service = true};
         Process *process = NULL;
         Error error = {0};
-        if (process_start(event, &spec, NULL, NULL, &process, &error) >= 0)
+        if (process_start(trial->round->controller->event, &spec, NULL, NULL, &process, &error) >= 0)
                 process_free(process);
+        else
+                log_warn("the trial can't be stopped, systemd will: %s: %s", trial->unit, error_text(&error));
 }
 
 void ready_trial_free(ReadyTrial *trial) {
         if (!trial)
                 return;
         if (trial->process && !process_ended(trial->process) && trial->systemd)
-                stop_unit(trial->round->controller->event);
+                stop_unit(trial);
         process_free(trial->process); /* what isn't systemd's is killed by this */
         http_cancel(trial->call);
         sd_event_source_disable_unref(trial->budget);
@@ -74,14 +77,17 @@ static void conclude(ReadyTrial *trial) {
         ReadyRound *round = trial->round;
         ReadyMemory *memory = round->controller->readiness.memory;
         unsigned item = round->item;
+        char next[DETAIL_MAX];
         round->trial = NULL;
         if (trial->verdict == READY_OK)
                 ready_ok(round, "%s", trial->said);
         else if (trial->verdict == READY_FAILED)
                 ready_failed(round, "start it by hand with readiness.trial_command, and mend what it says", "%s",
                              trial->said);
-        else
-                ready_unknown(round, "look at it: systemctl status " UNIT, "%s", trial->said);
+        else {
+                snprintf(next, sizeof next, "look at it: systemctl status %s", trial->unit);
+                ready_unknown(round, next, "%s", trial->said);
+        }
         memory->trial = (__typeof__(memory->trial)){
                 .stamp = stamp_of(round), .at_mono = clock_mono_us(), .check = round->ready.checks[item]};
         memcpy(memory->trial.version, round->ready.version, sizeof memory->trial.version);
@@ -99,7 +105,7 @@ static void stop(ReadyTrial *trial, ReadyVerdict verdict) {
                 return;
         }
         if (trial->systemd)
-                stop_unit(trial->round->controller->event);
+                stop_unit(trial);
         else
                 (void)process_kill(trial->process, SIGKILL);
         (void)sd_event_source_set_time_relative(trial->budget, (uint64_t)STOP_BUDGET_US);
@@ -233,7 +239,6 @@ static void add_sandbox(ReadyTrial *trial) {
                                               "--wait",
                                               "--pipe",
                                               "--service-type=exec",
-                                              ("--unit=" UNIT),
                                               "-pPrivateTmp=yes",
                                               "-pProtectSystem=strict",
                                               "-pProtectHome=yes",
@@ -258,6 +263,8 @@ static void add_sandbox(ReadyTrial *trial) {
                 add(trial, as_nobody[i]);
         if (!trial->systemd)
                 return;
+        snprintf(word, sizeof word, "--unit=%s", trial->unit);
+        add(trial, word);
         snprintf(word, sizeof word, "-pRuntimeMaxSec=%" PRId64,
                  (config->trial_timeout_us + STOP_BUDGET_US) / USEC_PER_SEC);
         add(trial, word);
@@ -287,6 +294,9 @@ static bool add_command(ReadyTrial *trial) {
 static int start(ReadyTrial *trial, Error *error) {
         Controller *controller = trial->round->controller;
         const ProcessSpec spec = {.argv = (const char *const *)trial->words, .output_fd = -1};
+        trial->begun_mono = clock_mono_us();
+        snprintf(trial->unit, sizeof trial->unit, "novacron-rollback-trial-%d-%" PRId64 ".service", (int)getpid(),
+                 trial->begun_mono);
         if (!add_command(trial))
                 return error_set(error, -ENOMEM, "no port is free, no memory is left, or the command has over %d words",
                                  WORDS);
@@ -297,7 +307,6 @@ static int start(ReadyTrial *trial, Error *error) {
                                                0, on_pause, trial);
         if (r < 0)
                 return error_set(error, r, "can't set its timer: %s", strerror(-r));
-        trial->begun_mono = clock_mono_us();
         return process_start(controller->event, &spec, on_exited, trial, &trial->process, error);
 }
 

@@ -13,7 +13,8 @@ from testsite import REFUSED, SERVICE_PORT, SERVICE_UNIT, UNITS, Site
 TARGET, LIVE = "v2.4.0", "v3.0.0"
 NOT_READY = REFUSED
 STATE_SIZE = "48m"
-TRIAL = "printf 'listen: 127.0.0.1:%s\\ndata: /tmp\\n' {port} >/tmp/trial.yaml; [ ! -e /etc/trial-fails ] || exit 3; exec {directory}/bin/demo-service --config /tmp/trial.yaml"
+TRIAL = ("printf 'listen: 127.0.0.1:%s\\ndata: /tmp\\n' {port} >/tmp/trial.yaml; [ ! -e /etc/trial-fails ] || exit 3; "
+         "while [ -e /etc/trial-waits ]; do sleep 0.1; done; exec {directory}/bin/demo-service --config /tmp/trial.yaml")
 
 HELPER = {"libneeded.c": "int needed(void) { return 0; }", "helper.c": "int needed(void); int main(void) { return needed(); }"}
 
@@ -94,13 +95,18 @@ def gauge(site):
 
 
 def test_proven_ready(ready):
-    wait_check(ready, "release", "ok", part="current")
-    answer = check_ready(ready)
+    check_ready(ready)
+
+    def both():  # the current one is looked at after the target; before that it may still be the one before the deployment
+        status, answer = ready.ask("GET", "/ready") or (0, None)
+        return answer if status == 200 and answer["ready"] and answer["current"] and answer["current"]["version"] == LIVE else None
+
+    answer = ready.wait(both, 20, "both have been looked at")
     assert answer["version"] == TARGET
     verdicts = {key: check["verdict"] for key, check in checks(answer).items()}
     assert verdicts == {"release": "ok", "configuration": "ok", "units": "ok", "programs": "ok", "libraries": "ok", "database": "not_applicable",
                         "port": "ok", "space": "ok", "balancer": "ok", "trial": "not_applicable"}
-    assert answer["current"]["version"] == LIVE and answer["current"]["ready"] is True
+    assert answer["current"]["ready"] is True and checks(answer["current"])["release"]["verdict"] == "ok"
     assert gauge(ready) == "1"
     assert [check["key"] for check in ready.status()["target"]["checks"]] == list(verdicts)
 
@@ -217,21 +223,57 @@ def test_deployment_that_leaves_no_target_asks(ready):
     check_ready(ready)
 
 
-def test_trial_start(ready):
-    ready.configure(readiness={"trial_command": ["/bin/sh", "-c", TRIAL], "trial_timeout": "8s"})
-    ready.host.systemctl("reload", "novacron-auto-rollback.service")
+@pytest.fixture
+def trial(ready):
+    """Trial starts are allowed for one test, whichever others have run before it: call it once what the trial is to meet is there."""
+
+    def allow(command):
+        ready.configure(readiness={"trial_command": command, "trial_timeout": "30s"})
+        ready.host.systemctl("reload", "novacron-auto-rollback.service")
+
+    yield lambda: allow(["/bin/sh", "-c", TRIAL])
+    allow([])
+    wait_check(ready, "trial", "not_applicable")
+    check_ready(ready)
+
+
+def trials(site):
+    """The units of those that run."""
+    listed = site.host.output(["systemctl", "list-units", "--plain", "--no-legend", "--state=activating,active,deactivating", "novacron-rollback-trial-*"])
+    return {line.split()[0] for line in listed.splitlines()}
+
+
+def test_trial_start(ready, trial):
+    trial()
     answer = wait_check(ready, "trial", "ok")
     assert answer["ready"] is True and "healthy on port" in checks(answer)["trial"]["measured"]
-    assert ready.host.run(["systemctl", "is-active", "novacron-rollback-trial.service"], check=False).returncode != 0
+    assert not trials(ready)
     assert ready.host.run(["pgrep", "-f", "trial.yaml"], check=False).returncode == 1, "nothing of it runs any more"
 
 
-def test_trial_that_does_not_start(ready):
+def test_trial_that_does_not_start(ready, trial):
     ready.write("/etc/trial-fails", "")
-    ready.host.systemctl("reload", "novacron-auto-rollback.service")
-    check_failed(ready, "trial", "before it answered")
-    ready.inside("/etc/trial-fails").unlink()
-    ready.configure(readiness={"trial_command": []})
-    ready.host.systemctl("reload", "novacron-auto-rollback.service")
+    try:
+        trial()
+        check_failed(ready, "trial", "before it answered")
+    finally:
+        ready.inside("/etc/trial-fails").unlink()
+
+
+def test_trial_cut_off_by_a_reload(ready, trial):
+    """The next one doesn't stumble over what is left of it."""
+    ready.write("/etc/trial-waits", "")
+    try:
+        trial()
+        first = ready.wait(lambda: trials(ready), 20, "it runs")
+        trial()
+        ready.wait(lambda: trials(ready) - first, 20, "the next one runs")
+    finally:
+        ready.inside("/etc/trial-waits").unlink()
+    assert wait_check(ready, "trial", "ok")["ready"] is True
+    ready.wait(lambda: not trials(ready), 20, "nothing of them runs any more")
+
+
+def test_told_as_json(ready):
     check_ready(ready)
     assert json.loads(ready.cli("ready", "--json", check=0).stdout)["ready"] is True
