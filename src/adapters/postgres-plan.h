@@ -20,7 +20,7 @@ typedef struct PgTable {
         bool after_parts;          /* its rows are in partitions afterwards */
         const char *schema, *name; /* before */
         const char *after_schema, *after_name; /* NULL: dropped */
-        const char *before, *after;            /* the columns that both have, as SQL: arguments of a hash; "": none */
+        const char *before, *after;            /* a hash of the columns that both have, as SQL; "": none */
         /* Of a digest: columns that are held by a view, and no row is written to; as SQL. NULL: all are compared. */
         const char *held;
         const char *rest_before, *rest_after; /* then: the primary key and the others, like before and after */

@@ -119,8 +119,8 @@ static bool is_held(const PgTransaction *of, unsigned i) {
         return of->plan->tables[i].held && !of->all_columns;
 }
 
-/* The digest doesn't depend on the rows' order, and is summed as a 128-bit number, so that no row hides another. A record's hash alone
- * is a weighted sum of its columns', in which two values that have changed places would go unseen: so it is hashed once more. */
+/* The digest doesn't depend on the rows' order, and is summed as a 128-bit number, so that no row hides another. The exclusive or of a
+ * row's values is hashed once more, or two values that have changed places between rows would go unseen. */
 static void add_digest(PgFeed *feed, const PgTransaction *of, unsigned i, bool after) {
         const PgTable *table = &of->plan->tables[i];
         const char *when = after ? "after" : "before";
@@ -131,10 +131,7 @@ static void add_digest(PgFeed *feed, const PgTransaction *of, unsigned i, bool a
                 after ? named(feed, table->after_schema, table->after_name) : named(feed, table->schema, table->name);
         pg_feed_format(feed, "\\echo %s begin %u\nSELECT pg_catalog.count(*) AS nc_rows_%s, ", of->key, i, when);
         if (columns[0])
-                pg_feed_format(
-                        feed,
-                        "coalesce(pg_catalog.sum(pg_catalog.hashint8extended(pg_catalog.hash_record_extended(ROW(%s), 0), 1)), 0)",
-                        columns);
+                pg_feed_format(feed, "coalesce(pg_catalog.sum(pg_catalog.hashint8extended(%s, 0)), 0)", columns);
         else
                 pg_feed_format(feed, "0");
         pg_feed_format(feed,

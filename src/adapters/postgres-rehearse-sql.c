@@ -32,16 +32,33 @@ static const char before_sql[] =
         "DO $nc$ DECLARE one regclass; BEGIN FOR one IN SELECT id::regclass FROM pg_temp.nc_before LOOP\n"
         "  EXECUTE 'CREATE TRIGGER nc_truncated BEFORE TRUNCATE ON ' || one || ' EXECUTE FUNCTION pg_temp.nc_truncated()';\n"
         "END LOOP; END $nc$;\n"
+        /* In parts, as an expression of a thousand columns in a row is more than the server's stack holds. */
+        "CREATE FUNCTION pg_temp.nc_hash(hashes text[], others text[]) RETURNS text LANGUAGE sql AS $nc$\n"
+        "  SELECT string_agg('(' || part || ')', ' OPERATOR(pg_catalog.#) ') FROM (\n"
+        "    SELECT string_agg(hash, ' OPERATOR(pg_catalog.#) ') AS part FROM unnest(hashes) WITH ORDINALITY h (hash, n) GROUP BY n / 32\n"
+        "    UNION ALL SELECT format('pg_catalog.hash_record_extended(ROW(%s), 0)', array_to_string(others, ', '))\n"
+        "      WHERE others <> '{}') p $nc$;\n"
         "SAVEPOINT script;\n" /* else TRUNCATE would empty a table of this transaction in its place */
         ALTERED "\\set nc_altered_from :nc_altered\n";
 
 /* A value is compared as its old type, so that one which a narrower type has changed is seen; types without a hash as text. Text is
- * hashed byte by byte, whatever its collation calls equal; an interval too, for which a month and 30 days are equal. For who must own
- * the table it counts whether the script, which runs in a subtransaction, has written to the catalogue about it.
+ * hashed byte by byte, whatever its collation calls equal; an interval too, for which a month and 30 days are equal. A row's hash is the
+ * exclusive or of its values' hashes, each by the column's own seed; where a type's hash can't be called from SQL, a record does it (which
+ * takes twice as long).
+ *
+ * For who must own the table it counts whether the script, which runs in a subtransaction, has written to the catalogue about it.
  *
  * Where ALTER TABLE alone rewrites a table, a column can differ afterwards only if it was altered; which PostgreSQL refuses where a
  * view shows the column. So there the columns that keep their type are held by a view, and the others are compared, each row by its
  * primary key, which must be held. A type of the database's own can be altered by itself: such columns are compared too. */
+#define HASH(when, which)                                                                                              \
+        "pg_temp.nc_hash(array_agg(hash_" when " ORDER BY n) FILTER (WHERE hash IS NOT NULL AND " which "),\n"         \
+        "      array_agg(" when " ORDER BY n) FILTER (WHERE hash IS NULL AND " which "))"
+#define BEFORE HASH("before", "shared")
+#define AFTER HASH("after", "shared")
+#define REST_BEFORE HASH("before", "shared AND (key OR NOT holds)")
+#define REST_AFTER HASH("after", "shared AND (key OR NOT holds)")
+#define SHAPE PG_SQL_SHAPE("after_id")
 static const char compare_sql[] =
         "SET LOCAL search_path = pg_catalog;\n"
         "CREATE TEMP TABLE nc_found AS WITH locked AS (SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'),\n"
@@ -67,10 +84,14 @@ static const char compare_sql[] =
         "    format_type(c.type, -1) AS old_type, t.typcollation <> 0 AS collated,\n"
         "    CASE WHEN m.atttypid = c.type THEN 'same' WHEN EXISTS (SELECT FROM pg_cast WHERE castsource = m.atttypid\n"
         "      AND casttarget = c.type) THEN 'cast' ELSE 'text' END AS how,\n"
-        "    EXISTS (SELECT FROM pg_opclass o JOIN pg_am am ON am.oid = o.opcmethod AND am.amname = 'hash'\n"
-        "      JOIN pg_amproc f ON f.amprocfamily = o.opcfamily AND f.amprocnum = 2 AND f.amproclefttype = c.type\n"
-        "      WHERE o.opcdefault AND o.opcintype = c.type) AND c.type < 16384 AND c.type <> 'interval'::regtype AS hashed\n"
+        "    h.name IS NOT NULL AS hashed, CASE WHEN h.takes = c.type THEN format('pg_catalog.%I(%%s, %s)', h.name, c.n)\n"
+        "      WHEN h.takes = 'timestamp'::regtype THEN\n"
+        "        format('pg_catalog.%I(pg_catalog.timezone(''UTC'', %%s), %s)', h.name, c.n) END AS hash\n"
         "  FROM pairs p JOIN pg_temp.nc_columns c ON c.id = p.id LEFT JOIN pg_type t ON t.oid = c.type\n"
+        "  LEFT JOIN LATERAL (SELECT f.proname AS name, f.proargtypes[0] AS takes FROM pg_opclass o\n"
+        "    JOIN pg_am am ON am.oid = o.opcmethod AND am.amname = 'hash' JOIN pg_amproc a ON a.amprocfamily = o.opcfamily\n"
+        "      AND a.amprocnum = 2 AND a.amproclefttype = c.type JOIN pg_proc f ON f.oid = a.amproc\n"
+        "    WHERE o.opcdefault AND o.opcintype = c.type AND c.type < 16384 AND c.type <> 'interval'::regtype) h ON true\n"
         "  LEFT JOIN LATERAL (SELECT a.attname, a.attnum, a.atttypid, a.atttypmod FROM pg_attribute a WHERE a.attrelid = p.after_id\n"
         "    AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''\n"
         "    AND ((p.id = p.after_id AND a.attnum = c.n) OR a.attname = c.name)\n"
@@ -83,14 +104,15 @@ static const char compare_sql[] =
         "      WHEN how = 'same' THEN new_column || CASE WHEN collated THEN ' COLLATE \"C\"' ELSE '' END\n"
         "      WHEN NOT hashed THEN format('CAST(CAST(%s AS %s) AS pg_catalog.text) COLLATE \"C\"', new_column, old_type)\n"
         "      ELSE format('CAST(%s AS %s)%s', new_column, old_type, CASE WHEN collated THEN ' COLLATE \"C\"' ELSE '' END)\n"
-        "      END AS after FROM columns),\n"
-        "sums AS (SELECT id, string_agg(before, ', ' ORDER BY n) FILTER (WHERE shared) AS before,\n"
-        "    string_agg(after, ', ' ORDER BY n) FILTER (WHERE shared) AS after,\n"
+        "      END AS after, CASE WHEN how = 'text' OR NOT hashed\n"
+        "      THEN format('pg_catalog.hashtextextended(%%s, %s)', n) ELSE hash END AS hash FROM columns),\n"
+        "hashes AS (SELECT *, format('coalesce(%s, %s)', format(hash, before), n) AS hash_before,\n"
+        "    format('coalesce(%s, %s)', format(hash, after), n) AS hash_after FROM terms),\n"
+        "sums AS (SELECT id, " BEFORE " AS before, " AFTER " AS after, " REST_BEFORE " AS rest_before, " REST_AFTER
+        " AS rest_after,\n"
         "    json_agg(name ORDER BY n) FILTER (WHERE NOT shared) AS gone, bool_or(made_anew) AS made_anew,\n"
-        "    string_agg(old_column, ', ' ORDER BY n) FILTER (WHERE holds) AS held, bool_and(holds) FILTER (WHERE key) AS keyed,\n"
-        "    coalesce(string_agg(before, ', ' ORDER BY n) FILTER (WHERE shared AND (key OR NOT holds)), '') AS rest_before,\n"
-        "    coalesce(string_agg(after, ', ' ORDER BY n) FILTER (WHERE shared AND (key OR NOT holds)), '') AS rest_after\n"
-        "  FROM terms GROUP BY id),\n"
+        "    string_agg(old_column, ', ' ORDER BY n) FILTER (WHERE holds) AS held, bool_and(holds) FILTER (WHERE key) AS keyed\n"
+        "  FROM hashes GROUP BY id),\n"
         "kept AS (SELECT p.*, s.before, s.after, s.gone, s.held, s.keyed, s.rest_before, s.rest_after,\n"
         "    p.after_id = p.id AND NOT coalesce(s.made_anew, false) AS same_table, p.after_file = p.file AS same_file,\n"
         "    NOT p.written AND current_setting('track_counts')::boolean AS counted_none\n"
@@ -103,8 +125,7 @@ static const char compare_sql[] =
         "      WHEN NOT written AND EXISTS (SELECT FROM pg_temp.nc_truncated t WHERE t.id = kept.id) THEN 'emptied'\n"
         "      WHEN same_table AND same_file AND counted_none THEN 'kept' ELSE 'digest' END AS finding\n"
         "  FROM kept)\n"
-        "SELECT found.*, " PG_SQL_SHAPE(
-                "after_id") " AS shape FROM found WHERE finding <> 'kept' OR gone IS NOT NULL OR altered;\n";
+        "SELECT found.*, " SHAPE " AS shape FROM found WHERE finding <> 'kept' OR gone IS NOT NULL OR altered;\n";
 
 /* The script once more, from the start, with the views in place that the real run would have: where it fails, or does not do and leave
  * the same (a function may catch the refusal), that run does without. So it does when the script itself catches errors, as that may

@@ -1,6 +1,8 @@
 """Where ALTER TABLE alone rewrites a table, only its key and the altered columns are compared, and a view holds the others: that nothing gets
 by it, and that a script may still do whatever it could do without."""
 
+import re
+
 import pytest
 
 from postgres_cluster import needs_postgres
@@ -13,7 +15,8 @@ def test_only_what_an_alter_changes_is_compared_where_it_alone_rewrites(migrator
     script = migrator.script(NARROW)
     reversible(migrator, script)
     orders = planned(migrator)["orders"]
-    assert (orders["finding"], orders["held"], orders["rest_before"]) == ("digest", "id, customer, price, note, detail", "id, qty") and orders["view"], orders
+    assert (orders["finding"], orders["held"]) == ("digest", "id, customer, price, note, detail") and orders["view"], orders
+    assert re.findall(r"\((\w+), \d+\)", orders["rest_before"]) == ["id", "qty"], orders
     assert migrator.restore(script)["status"] == "done"
 
 
