@@ -120,7 +120,8 @@ static bool is_held(const PgTransaction *of, unsigned i) {
 }
 
 /* The digest doesn't depend on the rows' order, and is summed as a 128-bit number, so that no row hides another. The exclusive or of a
- * row's values is hashed once more, or two values that have changed places between rows would go unseen. */
+ * row's values is hashed once more, or two values that have changed places between rows would go unseen: as the seed, of which all bits
+ * count. */
 static void add_digest(PgFeed *feed, const PgTransaction *of, unsigned i, bool after) {
         const PgTable *table = &of->plan->tables[i];
         const char *when = after ? "after" : "before";
@@ -131,7 +132,7 @@ static void add_digest(PgFeed *feed, const PgTransaction *of, unsigned i, bool a
                 after ? named(feed, table->after_schema, table->after_name) : named(feed, table->schema, table->name);
         pg_feed_format(feed, "\\echo %s begin %u\nSELECT pg_catalog.count(*) AS nc_rows_%s, ", of->key, i, when);
         if (columns[0])
-                pg_feed_format(feed, "coalesce(pg_catalog.sum(pg_catalog.hashint8extended(%s, 0)), 0)", columns);
+                pg_feed_format(feed, "coalesce(pg_catalog.sum(pg_catalog.hashint4extended(0, %s)), 0)", columns);
         else
                 pg_feed_format(feed, "0");
         pg_feed_format(feed,

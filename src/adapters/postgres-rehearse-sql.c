@@ -42,9 +42,13 @@ static const char before_sql[] =
         ALTERED "\\set nc_altered_from :nc_altered\n";
 
 /* A value is compared as its old type, so that one which a narrower type has changed is seen; types without a hash as text. Text is
- * hashed byte by byte, whatever its collation calls equal; an interval too, for which a month and 30 days are equal. A row's hash is the
- * exclusive or of its values' hashes, each by the column's own seed; where a type's hash can't be called from SQL, a record does it (which
- * takes twice as long).
+ * hashed byte by byte, whatever its collation calls equal. PostgreSQL's own hashes leave out a part of some values: a numeric's its sign, a
+ * bigint's folds it to 32 bits, a jsonb's where an object ends, an interval's calls a month 30 days. So a bigint is the seed, of which all
+ * bits count, and the others are compared as text, 1.50 like 1.5.
+ *
+ * A row's hash is the exclusive or of its values' hashes, each by the column's own seed. That is as good as random, and NULL's the column's
+ * number: a float's zero hashes to the seed itself. Where a type's hash can't be called from SQL, a record does it (which takes twice as
+ * long).
  *
  * For who must own the table it counts whether the script, which runs in a subtransaction, has written to the catalogue about it.
  *
@@ -84,14 +88,19 @@ static const char compare_sql[] =
         "    format_type(c.type, -1) AS old_type, t.typcollation <> 0 AS collated,\n"
         "    CASE WHEN m.atttypid = c.type THEN 'same' WHEN EXISTS (SELECT FROM pg_cast WHERE castsource = m.atttypid\n"
         "      AND casttarget = c.type) THEN 'cast' ELSE 'text' END AS how,\n"
-        "    h.name IS NOT NULL AS hashed, CASE WHEN h.takes = c.type THEN format('pg_catalog.%I(%%s, %s)', h.name, c.n)\n"
+        "    s.seed, h.name IS NOT NULL AS hashed, CASE WHEN c.type = 'int8'::regtype THEN format('pg_catalog.hashint4extended(%s, %%s)', c.n)\n"
+        "      WHEN c.type = 'numeric'::regtype THEN\n"
+        "        format('pg_catalog.hashtextextended(pg_catalog.trim_scale(%%s)::pg_catalog.text COLLATE \"C\", %s)', s.seed)\n"
+        "      WHEN h.takes = c.type THEN format('pg_catalog.%I(%%s, %s)', h.name, s.seed)\n"
         "      WHEN h.takes = 'timestamp'::regtype THEN\n"
-        "        format('pg_catalog.%I(pg_catalog.timezone(''UTC'', %%s), %s)', h.name, c.n) END AS hash\n"
+        "        format('pg_catalog.%I(pg_catalog.timezone(''UTC'', %%s), %s)', h.name, s.seed) END AS hash\n"
         "  FROM pairs p JOIN pg_temp.nc_columns c ON c.id = p.id LEFT JOIN pg_type t ON t.oid = c.type\n"
+        "  CROSS JOIN LATERAL (SELECT quote_literal(hashint4extended(c.n, 1)) AS seed) s\n"
         "  LEFT JOIN LATERAL (SELECT f.proname AS name, f.proargtypes[0] AS takes FROM pg_opclass o\n"
         "    JOIN pg_am am ON am.oid = o.opcmethod AND am.amname = 'hash' JOIN pg_amproc a ON a.amprocfamily = o.opcfamily\n"
         "      AND a.amprocnum = 2 AND a.amproclefttype = c.type JOIN pg_proc f ON f.oid = a.amproc\n"
-        "    WHERE o.opcdefault AND o.opcintype = c.type AND c.type < 16384 AND c.type <> 'interval'::regtype) h ON true\n"
+        "    WHERE o.opcdefault AND o.opcintype = c.type AND c.type < 16384 AND f.oid < 16384\n"
+        "      AND c.type NOT IN ('interval'::regtype, 'jsonb'::regtype)) h ON true\n"
         "  LEFT JOIN LATERAL (SELECT a.attname, a.attnum, a.atttypid, a.atttypmod FROM pg_attribute a WHERE a.attrelid = p.after_id\n"
         "    AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''\n"
         "    AND ((p.id = p.after_id AND a.attnum = c.n) OR a.attname = c.name)\n"
@@ -105,7 +114,7 @@ static const char compare_sql[] =
         "      WHEN NOT hashed THEN format('CAST(CAST(%s AS %s) AS pg_catalog.text) COLLATE \"C\"', new_column, old_type)\n"
         "      ELSE format('CAST(%s AS %s)%s', new_column, old_type, CASE WHEN collated THEN ' COLLATE \"C\"' ELSE '' END)\n"
         "      END AS after, CASE WHEN how = 'text' OR NOT hashed\n"
-        "      THEN format('pg_catalog.hashtextextended(%%s, %s)', n) ELSE hash END AS hash FROM columns),\n"
+        "      THEN format('pg_catalog.hashtextextended(%%s, %s)', seed) ELSE hash END AS hash FROM columns),\n"
         "hashes AS (SELECT *, format('coalesce(%s, %s)', format(hash, before), n) AS hash_before,\n"
         "    format('coalesce(%s, %s)', format(hash, after), n) AS hash_after FROM terms),\n"
         "sums AS (SELECT id, " BEFORE " AS before, " AFTER " AS after, " REST_BEFORE " AS rest_before, " REST_AFTER

@@ -12,7 +12,7 @@ from figures import TARGETS, Figures  # noqa: E402
 
 KEYS = """rollback_vs_spec rollback_vs_shell rollback_failed_requests rollback_failed_requests_slow_start rollback_worst_request_ms
     rollback_lost_writes rollback_own_ms detect_errors_s detect_outage_s detect_unit_failed_s notify_ms backtest_samples_per_s
-    schema_check_overhead schema_check_rss_kib schema_proven_rows_read explain_ms api_health_vs_nginx
+    schema_check_overhead schema_check_overhead_anew schema_check_rss_kib schema_proven_rows_read explain_ms api_health_vs_nginx
     api_idle_streams_cpu_percent rollback_under_flood_ratio idle_cpu_s_per_hour idle_rss_kib idle_rss_anon_kib idle_children""".split()
 
 
