@@ -71,7 +71,8 @@ int pg_plan_read(json_t *document, PgPlan *ret_plan, Error *error) {
                        .current = text_at(document, "current"),
                        .wanted = text_at(document, "wanted")};
         const json_t *rows = json_object_get(document, "tables");
-        bool good = plan.script && plan.catalogue && plan.current && plan.wanted && json_is_array(rows);
+        bool good = json_integer_value(json_object_get(document, "form")) == PG_PLAN_FORM && plan.script &&
+                    plan.catalogue && plan.current && plan.wanted && json_is_array(rows);
         plan.tables = good ? calloc(json_array_size(rows) + 1, sizeof *plan.tables) : NULL;
         good = good && plan.tables;
         for (size_t i = 0; good && i < json_array_size(rows); i++)

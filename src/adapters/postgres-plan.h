@@ -27,6 +27,9 @@ typedef struct PgTable {
         const char *shape, *view;             /* then: what the script leaves, as hashes (PG_SQL_SHAPE, PG_SQL_VIEW) */
 } PgTable;
 
+/* Of what is kept of a rehearsal: one more whenever that, or the SQL in it, comes to mean something else; then it is rehearsed anew. */
+#define PG_PLAN_FORM 2
+
 typedef struct PgPlan {
         json_t *document; /* owns every text */
         const char *script, *catalogue, *current,

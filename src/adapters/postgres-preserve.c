@@ -132,7 +132,7 @@ static void add_digest(PgFeed *feed, const PgTransaction *of, unsigned i, bool a
                 after ? named(feed, table->after_schema, table->after_name) : named(feed, table->schema, table->name);
         pg_feed_format(feed, "\\echo %s begin %u\nSELECT pg_catalog.count(*) AS nc_rows_%s, ", of->key, i, when);
         if (columns[0])
-                pg_feed_format(feed, "coalesce(pg_catalog.sum(pg_catalog.hashint4extended(0, %s)), 0)", columns);
+                pg_feed_format(feed, "coalesce(" PG_SQL_DIGEST ", 0)", columns);
         else
                 pg_feed_format(feed, "0");
         pg_feed_format(feed,
@@ -256,7 +256,12 @@ static void add_vanishing(PgFeed *feed, const PgTransaction *of, unsigned i) {
         pg_feed_format(feed, "\\endif\n");
 }
 
+/* Values compared as text are written out whole, whatever the database or the role has set; not for the script. */
+#define ALL_DIGITS "SET LOCAL extra_float_digits = 1;\n"
+#define USUAL_DIGITS "SET LOCAL extra_float_digits TO DEFAULT;\n"
+
 static void add_before(PgFeed *feed, const PgTransaction *of) {
+        pg_feed_format(feed, ALL_DIGITS);
         for (unsigned i = 0; i < of->plan->count; i++) {
                 PgFinding finding = of->plan->tables[i].finding;
                 if (finding == PG_DIGEST) {
@@ -266,6 +271,7 @@ static void add_before(PgFeed *feed, const PgTransaction *of) {
                 } else if (needs_a_look(&of->plan->tables[i]))
                         add_vanishing(feed, of, i);
         }
+        pg_feed_format(feed, USUAL_DIGITS);
 }
 
 /* ---- after it ---- */
@@ -353,6 +359,7 @@ void pg_sql_transaction(PgFeed *feed, const PgTransaction *of, const char *name)
         pg_feed_format(feed, "\\echo %s phase compare\n", of->key);
         add_still_held(feed, of);
         add_unforeseen(feed, of);
+        pg_feed_format(feed, ALL_DIGITS);
         for (unsigned i = 0; i < of->plan->count; i++)
                 if (of->plan->tables[i].finding == PG_DIGEST)
                         add_after(feed, of, i);

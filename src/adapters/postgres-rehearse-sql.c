@@ -178,8 +178,10 @@ void pg_sql_rehearsal(PgFeed *feed, const PgTransaction *of) {
         pg_feed_format(
                 feed,
                 "%sSELECT '%s table ' || (to_jsonb(f) - 'shape')::text FROM pg_temp.nc_found f ORDER BY schema, name;\n"
+                "SELECT format('SELECT ' || %s || ' FROM %%s %%I.%%I', after, CASE WHEN NOT after_parts THEN 'ONLY' END,\n"
+                "  after_schema, after_name) FROM pg_temp.nc_found WHERE finding = 'digest' AND after <> '' \\gexec\n"
                 "\\echo %s whole\n",
-                compare_sql, of->key, of->key);
+                compare_sql, of->key, "'" PG_SQL_DIGEST "'", of->key);
         add_views(feed, of);
         pg_feed_format(feed, "ROLLBACK;\n");
 }

@@ -92,8 +92,9 @@ static int make_plan(PgRehearsal *rehearsal, PgPlan *plan, Error *error) {
                 return error_set(error, -EPROTO, "%s leaves %s at '%s', not at %s: let it update it", way->original,
                                  pg_setting(rehearsal->postgres, "version_table"), rehearsal->version, way->wanted);
         mark_held(rehearsal);
-        json_t *document = json_pack("{ss ss ss ss sO}", "script", way->digest, "catalogue", way->facts.catalogue,
-                                     "current", way->facts.version, "wanted", way->wanted, "tables", rehearsal->tables);
+        json_t *document = json_pack("{si ss ss ss ss sO}", "form", PG_PLAN_FORM, "script", way->digest, "catalogue",
+                                     way->facts.catalogue, "current", way->facts.version, "wanted", way->wanted,
+                                     "tables", rehearsal->tables);
         return pg_plan_read(document, plan, error);
 }
 

@@ -101,6 +101,8 @@ PgRehearsal *pg_rehearsal_cancel(PgRehearsal *rehearsal); /* NULL allowed; retur
         "    pg_catalog.format_type(a.atttypid, a.atttypmod), a.attcollation::pg_catalog.regcollation, a.attnotnull,\n" \
         "    a.attgenerated), ', ' ORDER BY a.attname)) FROM pg_catalog.pg_attribute a\n"                               \
         "  WHERE a.attrelid = " table " AND a.attnum > 0 AND NOT a.attisdropped)"
+/* Of all rows; takes a row's hash. The rehearsal tries it on the empty tables, so that it can't fail for the first time in the act. */
+#define PG_SQL_DIGEST "pg_catalog.sum(pg_catalog.hashint4extended(0, %s))"
 /* Limits, quiet and the search path, for this transaction. */
 void pg_sql_limits(PgFeed *feed, const Postgres *postgres, const PgWay *way, int64_t limit_us);
 /* From here on a COMMIT fails unless pg_sql_release() came before: whatever the script does, it can't keep half of it. */

@@ -17,7 +17,7 @@ static void on_gate(void *userdata, const OpResult *result) {
         case SCHEMA_COMPATIBLE:
         case SCHEMA_REVERSIBLE:
                 if (gate->doubt[0]) {
-                        ready_unknown(round, "make room there, or mount a larger file system there", "%s", gate->doubt);
+                        ready_unknown(round, "see to it that where dumps lie has room, and answers", "%s", gate->doubt);
                         break;
                 }
                 ready_ok(round, "%s", schema_gate_text(gate, text, sizeof text));

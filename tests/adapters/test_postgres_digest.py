@@ -1,9 +1,11 @@
 """What PostgreSQL's own hashes leave out of a value, and the digest must not."""
 
+import json
+
 import pytest
 
 from postgres_cluster import needs_postgres
-from test_postgres_schema import BACK, MADE, NEW, cluster, make, reversible, state, version  # noqa: F401 (fixtures)
+from test_postgres_schema import BACK, MADE, OLD, cluster, make, reversible, state, version  # noqa: F401 (fixtures)
 
 pytestmark = needs_postgres
 
@@ -138,3 +140,26 @@ def test_table_without_columns(make, cluster):
     script = migrator.script("alter table t add column a uuid default gen_random_uuid();\n" + BACK)
     reversible(migrator, script)
     assert migrator.restore(script)["status"] == "done"
+
+
+def test_plan_of_an_older_program_is_rehearsed_anew(make, cluster):
+    """Its SQL meant something else: it would fail, or say less, when nothing serves any more."""
+    migrator = make()
+    script = migrator.script("alter table orders alter column qty type int;\n" + BACK)
+    reversible(migrator, script)
+    [path] = (migrator.state / "schema").glob("plan-*.json")
+    plan = json.loads(path.read_text())
+    plan.pop("form", None)
+    for table in plan["tables"]:
+        table.update(before="id, qty", after="id, qty", held=None)
+    path.write_text(json.dumps(plan))
+    result = migrator.restore(script)
+    assert result["status"] == "done" and version(cluster) == OLD, result
+
+
+def test_digits_that_the_database_does_not_show(make, cluster):
+    migrator = make(MADE + "create table t (id int primary key, v float8[]); insert into t values (1, '{1}'); alter database novacron set extra_float_digits = 0;")
+    script = migrator.script("update t set v = '{1.0000000000000002}' where id = 1;\n" + BACK)
+    reversible(migrator, script)
+    result = migrator.restore(script)
+    assert result["status"] == "failed" and "public.t: values were changed" in result["error"], result
