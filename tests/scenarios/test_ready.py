@@ -274,6 +274,19 @@ def test_trial_cut_off_by_a_reload(ready, trial):
     ready.wait(lambda: not trials(ready), 20, "nothing of them runs any more")
 
 
+def test_trial_ends_with_the_controller(ready, trial):
+    """At once, not when its own time is over: what would ask systemd to stop it is killed with the controller's unit."""
+    ready.write("/etc/trial-waits", "")
+    try:
+        trial()
+        ready.wait(lambda: trials(ready), 20, "it runs")
+        ready.host.systemctl("stop", "novacron-auto-rollback.service")
+        ready.wait(lambda: not trials(ready), 15, "it runs no more")  # RuntimeMaxSec: 40 s
+    finally:
+        ready.inside("/etc/trial-waits").unlink()
+        ready.host.systemctl("start", "novacron-auto-rollback.service")
+
+
 def test_told_as_json(ready):
     check_ready(ready)
     assert json.loads(ready.cli("ready", "--json", check=0).stdout)["ready"] is True
