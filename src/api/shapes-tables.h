@@ -9,6 +9,18 @@
         { "sample_age_s", "number?", "how old the newest measurement behind it is" }
 #define DETAIL                                                                                                         \
         { "detail", "text", "in words, for people" }
+/* Of a sample: what was counted. */
+/* clang-format off: rows, as in the tables */
+#define MEASURED \
+        {"requests", "integer?", "finished requests that count"}, \
+        {"errors", "integer?", "5xx, or cut by the server"}, \
+        {"error_rate_percent", "number?", NULL}, \
+        {"success_rate_percent", "number?", NULL}, \
+        {"latency_p50_ms", "number?", NULL}, \
+        {"latency_p99_ms", "number?", NULL}, \
+        {"dropped", "integer", "requests the source knows that it lost sight of"}, \
+        {"note", "text", NULL}
+/* clang-format on */
 #define END                                                                                                            \
         { 0 }
 

@@ -1,6 +1,7 @@
 """The controller as packaged: its own user with few rights, allowed by polkit to manage the releases' units and nothing else."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -18,6 +19,14 @@ while [ -e /etc/trial-waits ]; do sleep 0.1; done
 printf 'listen: 127.0.0.1:%s\\ndata: /tmp\\n' {port} >/tmp/trial.yaml; exec {directory}/bin/demo-service --config /tmp/trial.yaml"""
 TRIAL_WORD = "it's a $HOME of `two` words"
 TRIAL = ["/bin/sh", "-c", TRIAL_SCRIPT.replace("\n", "; "), "trial", TRIAL_WORD]
+
+
+def test_a_trial_has_the_same_sandbox_either_way():
+    """By the packaged unit, and by systemd-run where the controller is root."""
+    packaged = (PACKAGING / "novacron-rollback-trial@.service").read_text().partition("# ---- the sandbox ----\n")[2].split("\n")
+    by_root = re.findall(r'"-p(\w+=[^"%]*)"', (PROJECT / "src/daemon/readiness-trial-command.c").read_text())
+    assert len(by_root) > 10
+    assert {line for line in packaged if line} | {"TimeoutStopSec=2"} == set(by_root)
 
 
 @pytest.fixture
