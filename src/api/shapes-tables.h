@@ -10,7 +10,7 @@
 #define DETAIL                                                                                                         \
         { "detail", "text", "in words, for people" }
 /* Of a sample: what was counted. */
-/* clang-format off: rows, as in the tables */
+/* clang-format off */
 #define MEASURED \
         {"requests", "integer?", "finished requests that count"}, \
         {"errors", "integer?", "5xx, or cut by the server"}, \
